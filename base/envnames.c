@@ -1,0 +1,93 @@
+#include "base/envnames.h"
+
+#include <stddef.h>
+
+/* Sources: GCC manual ("Environment Variables Affecting GCC", "Diagnostic Message Formatting Options"), clang's driver
+ * (clang/lib/Driver/Driver.cpp, Job.cpp, tools/driver/driver.cpp), ld.so(8). */
+const char *const wb_env_names[] = {
+    /* Where things are found. */
+    "PATH",
+    "HOME",
+    "PWD", /* gcc's compilation directory */
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "XDG_CONFIG_HOME", /* clang's configuration files lie below it or ~/.config */
+    /* Language and looks of diagnostics. */
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "LC_CTYPE",
+    "TERM",
+    "COLUMNS",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "GCC_COLORS",
+    "GCC_URLS",
+    "TERM_URLS",
+    "GCC_EXTRA_DIAGNOSTIC_OUTPUT",
+    "CLANG_FORCE_COLOR_DIAGNOSTICS",
+    "EXPERIMENTAL_SARIF_SOCKET",
+    /* Search directories. */
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "OBJCPLUS_INCLUDE_PATH",
+    "COMPILER_PATH",
+    "LIBRARY_PATH",
+    "LD_RUN_PATH",
+    "GCC_EXEC_PREFIX",
+    "GCC_ROOT",
+    "SDKROOT",
+    "CUDA_PATH",
+    "ROCM_PATH",
+    "HIP_PATH",
+    "HIP_DEVICE_LIB_PATH",
+    /* More arguments, by another door. */
+    "CCC_OVERRIDE_OPTIONS",
+    "CCC_ADD_ARGS",
+    "CLANG_CONFIG_FILE_USER_DIR",
+    "CLANG_CONFIG_FILE_SYSTEM_DIR",
+    "CLANG_NO_DEFAULT_CONFIG",
+    "CLANG_MODULE_CACHE_PATH",
+    "CLANG_SPAWN_CC1",
+    "COLLECT_GCC",
+    "COLLECT_GCC_OPTIONS",
+    "COLLECT_LTO_WRAPPER",
+    "GCC_COMPARE_DEBUG",
+    "POSIXLY_CORRECT",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "IPHONEOS_DEPLOYMENT_TARGET",
+    /* More outputs. */
+    "DEPENDENCIES_OUTPUT",
+    "SUNPRO_DEPENDENCIES",
+    "CLANG_CRASH_DIAGNOSTICS_DIR",
+    "CCC_PRINT_OPTIONS",
+    "CCC_PRINT_OPTIONS_FILE",
+    "CC_PRINT_OPTIONS",
+    "CC_PRINT_OPTIONS_FILE",
+    "CC_PRINT_HEADERS",
+    "CC_PRINT_HEADERS_FILE",
+    "CC_PRINT_HEADERS_FORMAT",
+    "CC_PRINT_HEADERS_FILTERING",
+    "CC_LOG_DIAGNOSTICS",
+    "CC_LOG_DIAGNOSTICS_FILE",
+    "CC_PRINT_PROC_STAT",
+    "CC_PRINT_PROC_STAT_FILE",
+    "CC_PRINT_INTERNAL_STAT",
+    "CC_PRINT_INTERNAL_STAT_FILE",
+    "LLVM_PROFILE_FILE",
+    /* What the outputs hold. */
+    "SOURCE_DATE_EPOCH",
+    "ZERO_AR_DATE",
+    "FORCE_CLANG_DIAGNOSTICS_CRASH",
+    /* Another compiler under the same name. */
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "GLIBC_TUNABLES",
+    NULL,
+};

@@ -1,0 +1,11 @@
+file(GLOB files ${SRC}/base/*.[ch] ${SRC}/wire/*.[ch] ${SRC}/scanner/*.[ch] ${SRC}/scanner/clang/*.cpp ${SRC}/scanner/clang/*.h
+     ${SRC}/pchfix/*.[ch] ${SRC}/service/*.[ch] ${SRC}/proto/*.proto ${SRC}/cli/*.[ch])
+list(SORT files)
+set(all "${VERSION}${SANITIZE}")
+foreach(f IN LISTS files)
+  file(SHA256 "${f}" h)
+  string(APPEND all "${h}")
+endforeach()
+string(SHA256 id "${all}")
+string(SUBSTRING "${id}" 0 16 id)
+file(CONFIGURE OUTPUT "${OUT}" CONTENT "#define WB_BUILD_ID \"@id@\"\n#define WB_VERSION \"@VERSION@\"\n" @ONLY)

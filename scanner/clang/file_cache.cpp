@@ -1,0 +1,214 @@
+#include "scanner/clang/file_cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace waybill {
+
+using llvm::StringRef;
+
+static constexpr int64_t MaxFileBytes = 256 << 20; // a source file beyond this is not a source file
+
+static int64_t nanoseconds(const timespec &t)
+{
+	return static_cast<int64_t>(t.tv_sec) * 1000000000 + t.tv_nsec;
+}
+
+static wb_stat_id identity(const struct stat &st)
+{
+	wb_stat_id id = {};
+	id.dev = st.st_dev;
+	id.ino = st.st_ino;
+	id.size = st.st_size;
+	id.mtime_ns = nanoseconds(st.st_mtim);
+	id.ctime_ns = nanoseconds(st.st_ctim);
+	id.mode = st.st_mode;
+	return id;
+}
+
+static bool same(const wb_stat_id &a, const wb_stat_id &b)
+{
+	return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns &&
+	       a.ctime_ns == b.ctime_ns && a.mode == b.mode;
+}
+
+bool statPath(wb_stat_id &out, const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return false;
+	out = identity(st);
+	return true;
+}
+
+static bool isWordByte(char c)
+{
+	return isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
+
+static bool hasWord(StringRef text, StringRef word)
+{
+	for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1)) {
+		size_t end = at + word.size();
+		if ((at == 0 || !isWordByte(text[at - 1])) && (end == text.size() || !isWordByte(text[end])))
+			return true;
+	}
+	return false;
+}
+
+// May the word at `at` be the name of a directive? Generous: what stands between it and the '#' (or "%:", "??=") may be
+// white space, spliced lines and comments; too often "yes" costs time only.
+static bool mayBeDirectiveName(StringRef text, size_t at)
+{
+	size_t back = at;
+	while (back > 0 && strchr(" \t\v\f\\\r\n*/", text[back - 1]) != nullptr)
+		back--;
+	StringRef before = text.take_front(back);
+	return before.ends_with("#") || before.ends_with("%:") || before.ends_with("??=") ||
+	       text.slice(back, at).contains("*/");
+}
+
+static uint32_t classify(StringRef text)
+{
+	uint32_t flags = 0;
+	if (text.contains("__DATE__") || text.contains("__TIME__") || text.contains("__TIMESTAMP__"))
+		flags |= TextTime;
+	if (hasWord(text, "incbin"))
+		flags |= TextIncbin;
+	for (size_t at = text.find(".include"); at != StringRef::npos; at = text.find(".include", at + 1)) {
+		flags |= TextAsmInclude;
+		StringRef rest = text.substr(at + strlen(".include")).ltrim(" \t");
+		if (rest.starts_with("\\\"")) // inline assembly: asm(".include \"x\"")
+			flags |= TextIncbin;
+	}
+	for (size_t at = text.find("embed"); at != StringRef::npos; at = text.find("embed", at + 1))
+		if (mayBeDirectiveName(text, at) && !isWordByte(text.substr(at + 5, 1).empty() ? ' ' : text[at + 5]))
+			flags |= TextEmbed;
+	if (text.contains("elifdef") || text.contains("elifndef"))
+		flags |= TextElifdef;
+	if (text.contains("#line") || text.contains("# line") || text.contains("# 1 \""))
+		flags |= TextLine;
+	if (text.contains("pragma") || text.contains("_Pragma")) {
+		if (hasWord(text, "dependency"))
+			for (size_t at = text.find("pragma"); at != StringRef::npos; at = text.find("pragma", at + 1)) {
+				StringRef line = text.substr(at).take_until([](char c) { return c == '\n'; });
+				if (hasWord(line, "dependency"))
+					flags |= TextPragmaDependency;
+			}
+		if (hasWord(text, "GCC")) {
+			for (size_t at = text.find("GCC"); at != StringRef::npos; at = text.find("GCC", at + 1)) {
+				StringRef word = text.substr(at + 3).ltrim(" \t");
+				for (StringRef w : {"target", "optimize", "push_options", "pop_options", "reset_options"})
+					if (word.starts_with(w))
+						flags |= TextPragmaTarget;
+			}
+		}
+		if (text.contains("_Pragma") && (text.contains("push_macro") || text.contains("pop_macro") ||
+						 text.contains("once") || text.contains("include_alias")))
+			flags |= TextMacroPragma;
+		if (text.contains("clang module"))
+			flags |= TextModulePragma;
+	}
+	return flags;
+}
+
+const FileText::Analysis &FileText::analysis()
+{
+	std::call_once(Once, [this] {
+		StringRef text = Bytes;
+		What.Flags = classify(text);
+		What.LineStart.push_back(0);
+		for (const char *p = Bytes.data(), *end = p + Bytes.size();
+		     (p = static_cast<const char *>(memchr(p, '\n', static_cast<size_t>(end - p)))) != nullptr;)
+			What.LineStart.push_back(static_cast<uint32_t>(++p - Bytes.data()));
+		// #embed is not among the directives that the reduction keeps; text that it cannot read is lexed in full.
+		What.Reduced = (What.Flags & TextEmbed) == 0 &&
+			       !clang::scanSourceForDependencyDirectives(text, What.Tokens, What.Directives);
+	});
+	return What;
+}
+
+uint32_t FileText::lineIn(const std::vector<uint32_t> &starts, uint32_t offset)
+{
+	return static_cast<uint32_t>(std::upper_bound(starts.begin(), starts.end(), offset) - starts.begin());
+}
+
+bool FileText::directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out)
+{
+	const Analysis &a = analysis();
+	out = a.Directives;
+	return a.Reduced;
+}
+
+// Read all of `path`; the identity is that of the very bytes read. Retries while somebody writes.
+static std::shared_ptr<FileText> readFile(const char *path)
+{
+	for (int attempt = 0; attempt < 4; attempt++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd < 0)
+			return nullptr;
+		struct stat before, after;
+		if (fstat(fd, &before) != 0 || !S_ISREG(before.st_mode) || before.st_size > MaxFileBytes) {
+			close(fd);
+			return nullptr;
+		}
+		std::string bytes(static_cast<size_t>(before.st_size), '\0');
+		size_t got = 0;
+		while (got < bytes.size()) {
+			ssize_t n = read(fd, &bytes[got], bytes.size() - got);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				break;
+			got += static_cast<size_t>(n);
+		}
+		bool ok = fstat(fd, &after) == 0 && got == bytes.size();
+		close(fd);
+		if (ok && same(identity(before), identity(after)))
+			return std::make_shared<FileText>(std::move(bytes), identity(after));
+	}
+	return nullptr;
+}
+
+std::shared_ptr<FileText> FileCache::get(const char *path, const wb_stat_id &seen, int64_t racyNs, bool *fromDisk)
+{
+	*fromDisk = false;
+	{
+		std::lock_guard<std::mutex> hold(Lock);
+		auto it = Map.find(Key{seen.dev, seen.ino});
+		if (it != Map.end() && same(it->second->Id, seen))
+			return it->second;
+	}
+	timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	std::shared_ptr<FileText> text = readFile(path);
+	if (!text)
+		return nullptr;
+	*fromDisk = true;
+	// A write within the clock's granularity would leave the same times behind.
+	int64_t touched = std::max(text->Id.mtime_ns, text->Id.ctime_ns);
+	if (touched + racyNs < nanoseconds(now))
+		keep(text);
+	return text;
+}
+
+void FileCache::keep(const std::shared_ptr<FileText> &text)
+{
+	std::lock_guard<std::mutex> hold(Lock);
+	if (Held + text->cost() > Limit) {
+		Map.clear(); // requests under way hold what they use
+		Held = 0;
+	}
+	std::shared_ptr<FileText> &slot = Map[Key{text->Id.dev, text->Id.ino}];
+	if (slot)
+		Held -= slot->cost();
+	slot = text;
+	Held += text->cost();
+}
+
+} // namespace waybill

@@ -1,0 +1,94 @@
+// file_cache.h — file contents with their directives, shared by all requests of a process and keyed by what stat says of a
+// file, so an edited file is another entry. Thread-safe.
+#ifndef WB_SCANNER_CLANG_FILE_CACHE_H
+#define WB_SCANNER_CLANG_FILE_CACHE_H
+
+#include "clang/Lex/DependencyDirectivesScanner.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+extern "C" {
+#include "scanner/graph.h"
+}
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace waybill {
+
+// What the text of a file holds, found once by looking at its bytes.
+enum TextFlag : uint32_t {
+	TextTime = 1,             // __DATE__, __TIME__, __TIMESTAMP__
+	TextIncbin = 2,           // the word incbin, or .include of an assembler file name in a string
+	TextAsmInclude = 4,       // .include at the start of a statement
+	TextEmbed = 8,            // a directive embed
+	TextPragmaTarget = 16,    // #pragma GCC target and relatives
+	TextPragmaDependency = 32,
+	TextMacroPragma = 64,     // _Pragma together with push_macro, pop_macro or once
+	TextElifdef = 128,
+	TextModulePragma = 256,   // #pragma clang module
+	TextLine = 512,           // #line, or # 1 "x"
+};
+
+// The bytes of one file. Immutable but for the analysis, which is made once when first asked for.
+class FileText {
+public:
+	FileText(std::string bytes, const wb_stat_id &id) : Id(id), Bytes(std::move(bytes)) {}
+
+	const wb_stat_id Id;
+	llvm::StringRef bytes() const { return Bytes; }
+	uint32_t flags() { return analysis().Flags; }
+	uint32_t lineOf(uint32_t offset) { return lineIn(analysis().LineStart, offset); }
+	// False when the text cannot be reduced to directives and must be lexed in full.
+	bool directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out);
+	size_t cost() const { return Bytes.size() + Bytes.size() / 4 + 512; }
+
+private:
+	struct Analysis {
+		uint32_t Flags = 0;
+		bool Reduced = false;
+		std::vector<uint32_t> LineStart;
+		llvm::SmallVector<clang::dependency_directives_scan::Token, 0> Tokens;
+		llvm::SmallVector<clang::dependency_directives_scan::Directive, 0> Directives;
+	};
+	const Analysis &analysis();
+	static uint32_t lineIn(const std::vector<uint32_t> &starts, uint32_t offset);
+
+	std::string Bytes;
+	std::once_flag Once;
+	Analysis What;
+};
+
+class FileCache {
+public:
+	explicit FileCache(uint64_t limit) : Limit(limit) {}
+
+	// The text of `path` as it is now. `seen` is what stat said just before: equal to a cached file's, nothing is read.
+	// Null: it cannot be read. `*fromDisk` says whether it was.
+	std::shared_ptr<FileText> get(const char *path, const wb_stat_id &seen, int64_t racyNs, bool *fromDisk);
+
+private:
+	struct Key {
+		uint64_t Dev, Ino;
+		bool operator==(const Key &o) const { return Dev == o.Dev && Ino == o.Ino; }
+	};
+	struct KeyHash {
+		size_t operator()(const Key &k) const { return std::hash<uint64_t>()(k.Ino * 1000003u ^ k.Dev); }
+	};
+	void keep(const std::shared_ptr<FileText> &text);
+
+	const uint64_t Limit;
+	std::mutex Lock;
+	uint64_t Held = 0;
+	std::unordered_map<Key, std::shared_ptr<FileText>, KeyHash> Map;
+};
+
+// stat(2) of `path`, links followed; false: it does not exist or cannot be reached.
+bool statPath(wb_stat_id &out, const char *path);
+
+} // namespace waybill
+
+#endif

@@ -1,0 +1,48 @@
+/* scan.h — the one door to the scan engines. */
+#ifndef WB_SCANNER_SCAN_H
+#define WB_SCANNER_SCAN_H
+
+#include "scanner/command.h"
+#include "scanner/graph.h"
+#include "scanner/toolchain.h"
+
+/* A file that exists in memory only, or shadows the one on disk (tests, generated sources). */
+struct wb_overlay_file {
+	const char *path; /* absolute */
+	const char *data;
+	size_t n;
+};
+
+struct wb_scan_request {
+	const struct wb_command *cmd; /* environment applied. A PCH use is scanned with its header included instead: no .pch is
+				       * opened. A creation is scanned as a plain compile of its source. */
+	const struct wb_toolchain *tc;
+	const struct wb_overlay_file *overlay;
+	size_t noverlay;
+};
+
+/* What an engine is. A second one is added by writing these two functions and a row in scan.c. Thread-safe: `scan` may be
+ * called from many threads at once on one engine. */
+struct wb_scan_engine {
+	const char *name;
+	/* Fill `out`; memory in `a`. WB_EUNSCANNABLE: this engine cannot be sure (*reason says why). An error in the source is
+	 * not a failure: out->failed. */
+	wb_status (*scan)(struct wb_scan_engine *e, struct wb_graph *out, struct wb_arena *a,
+			  const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err);
+	void (*free)(struct wb_scan_engine *e);
+};
+
+struct wb_scanner; /* the engines, and the choice between them */
+
+/* `shim` is the path of libwaybill-clang-22.so, loaded when first needed (NULL: beside the executable, then the install
+ * directory). */
+wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err);
+void wb_scanner_free(struct wb_scanner *s);
+
+/* Load every engine now (`waybill doctor`). */
+wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err);
+
+wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s, const struct wb_scan_request *req,
+		  enum wb_reason *reason, struct wb_err *err);
+
+#endif

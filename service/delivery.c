@@ -1,0 +1,139 @@
+#include "service/delivery.h"
+
+#include "base/fileio.h"
+#include "base/path.h"
+#include "scanner/facts.h"
+#include "service/plan.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPFILE_MAX (64u << 20)
+
+void wb_delivery_of_plan(struct wb_delivery *d, const struct wb_plan *p)
+{
+	*d = (struct wb_delivery){
+	    .output = p->rewrite.output,
+	    .noutput = p->rewrite.noutput,
+	    .mapback = p->rewrite.mapback,
+	    .want_color = p->want_color,
+	    .pch_create = p->cmd.pch_role == WB_PCH_CREATE,
+	    .pch_use = p->cmd.pch_role == WB_PCH_USE,
+	    .umask = p->req->umask,
+	    .object = "",
+	};
+	for (size_t i = 0; i < d->noutput; i++)
+		if (d->output[i].kind == WB_OUT_OBJECT)
+			d->object = d->output[i].real_path;
+}
+
+static const struct wb_mapback_pair *copy_pairs(struct wb_arena *a, const struct wb_mapback_pair *pair, size_t n)
+{
+	struct wb_mapback_pair *out = wb_arena_array(a, n, sizeof *out);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct wb_mapback_pair){wb_arena_strdup(a, pair[i].from), wb_arena_strdup(a, pair[i].to)};
+	return out;
+}
+
+void wb_delivery_copy(struct wb_delivery *out, struct wb_arena *a, const struct wb_delivery *d)
+{
+	struct wb_rewrite_output *o = wb_arena_array(a, d->noutput, sizeof *o);
+
+	*out = *d;
+	for (size_t i = 0; i < d->noutput; i++) {
+		o[i] = d->output[i];
+		o[i].action_path = wb_arena_strdup(a, d->output[i].action_path);
+		o[i].real_path = wb_arena_strdup(a, d->output[i].real_path);
+	}
+	out->output = o;
+	out->mapback.path = copy_pairs(a, d->mapback.path, d->mapback.npath);
+	out->mapback.prefix = copy_pairs(a, d->mapback.prefix, d->mapback.nprefix);
+	out->object = wb_arena_strdup(a, d->object);
+}
+
+/* Paths in a result come without "./" and with single slashes; the rewritten command may spell them otherwise. */
+static const struct wb_result_file *result_file(const struct wb_action_result *r, struct wb_arena *a, const char *path)
+{
+	const char *folded = wb_path_fold(a, path);
+
+	for (size_t i = 0; i < r->nfile; i++)
+		if (strcmp(r->file[i].path, folded) == 0)
+			return &r->file[i];
+	return NULL;
+}
+
+static wb_status place_depfile(struct wb_arena *a, struct wb_backend *b, const struct wb_delivery *d,
+			       const struct wb_result_file *f, const char *path, int64_t *bytes, struct wb_err *err)
+{
+	struct wb_buf mapped = WB_BUF_INIT;
+	char *data;
+
+	WB_TRY(b->fetch_bytes(b, &data, a, &f->digest, bytes, err));
+	wb_mapback_depfile(&mapped, &d->mapback, data, (size_t)f->digest.size);
+	wb_status st = wb_file_write(path, mapped.p ? mapped.p : "", mapped.n, 0666 & ~d->umask, err);
+	wb_buf_release(&mapped);
+	return st;
+}
+
+static wb_status place(struct wb_backend *b, const struct wb_delivery *d, const struct wb_result_file *f,
+		       const char *path, int64_t *bytes, struct wb_err *err)
+{
+	mode_t mode = (f->exec ? 0777 : 0666) & ~d->umask;
+
+	WB_TRY(b->fetch(b, &f->digest, path, f->exec, bytes, err));
+	if (mode != (f->exec ? 0755 : 0644) && chmod(path, mode) != 0)
+		return wb_fail_errno(err, errno, "cannot set the mode of %s", path);
+	return wb_ok();
+}
+
+wb_status wb_deliver(struct wb_delivered *out, struct wb_arena *a, struct wb_backend *b, struct wb_facts *facts,
+		     const struct wb_delivery *d, const struct wb_action_result *r, struct wb_err *err)
+{
+	const struct wb_result_file **file = wb_arena_array(a, d->noutput + 1, sizeof *file);
+
+	*out = (struct wb_delivered){WB_BUF_INIT, WB_BUF_INIT, 0};
+	for (size_t i = 0; i < d->noutput; i++) {
+		file[i] = result_file(r, a, d->output[i].action_path);
+		if (!file[i] && !d->output[i].optional)
+			return wb_fail(err, WB_EPROTO, "the action succeeded but left out %s",
+				       d->output[i].action_path);
+	}
+	for (size_t i = 0; i < d->noutput; i++) {
+		const struct wb_rewrite_output *o = &d->output[i];
+
+		if (!file[i])
+			continue;
+		if (o->kind == WB_OUT_DEPFILE)
+			WB_TRY(place_depfile(a, b, d, file[i], o->real_path, &out->bytes, err));
+		else
+			WB_TRY(place(b, d, file[i], o->real_path, &out->bytes, err));
+		if (o->kind == WB_OUT_OBJECT && d->pch_create) {
+			wb_facts_learn(facts, o->real_path, &file[i]->digest);
+			wb_facts_set_attribute(facts, &file[i]->digest, WB_ATTR_RECIPE_PCH);
+		}
+	}
+	wb_mapback_diagnostics(&out->out_text, &d->mapback, r->out_text, r->out_len, !d->want_color);
+	wb_mapback_diagnostics(&out->err_text, &d->mapback, r->err_text, r->err_len, !d->want_color);
+	return wb_ok();
+}
+
+wb_status wb_deliver_depfile(struct wb_arena *a, const struct wb_mapback *m, const char *depfile, struct wb_err *err)
+{
+	struct wb_buf mapped = WB_BUF_INIT;
+	struct stat st;
+	char *data;
+	size_t n;
+
+	if (stat(depfile, &st) != 0)
+		return wb_ok(); /* the compiler failed before it wrote one */
+	WB_TRY(wb_file_read(&data, &n, a, depfile, DEPFILE_MAX, err));
+	wb_mapback_depfile(&mapped, m, data, n);
+	wb_status s = wb_ok();
+	if (mapped.n != n || memcmp(mapped.p, data, n) != 0)
+		s = wb_file_write(depfile, mapped.p, mapped.n, st.st_mode & 07777, err);
+	wb_buf_release(&mapped);
+	return s;
+}

@@ -1,0 +1,329 @@
+#include "service/job.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "service/delivery.h"
+#include "service/inflight.h"
+#include "service/memo.h"
+#include "service/slots.h"
+#include "service/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXECUTE_ATTEMPTS 3
+
+const char *wb_job_state_name(int state)
+{
+	static const char *const name[] = {"planning", "waiting", "executing", "local"};
+
+	return state >= 0 && state < WB_JOB_STATE_COUNT ? name[state] : "?";
+}
+
+void wb_job_init(struct wb_job *j, struct wb_service *s)
+{
+	memset(j, 0, sizeof *j);
+	j->service = s;
+	wb_arena_init(&j->arena);
+}
+
+void wb_job_release(struct wb_job *j)
+{
+	if (j->holds_slot)
+		wb_slots_give(j->service->compile_slots);
+	if (j->answer == WB_JOB_CANCELED || (j->answer == WB_JOB_RUN_LOCAL && !j->finished))
+		wb_stats_add(j->service->stats, WB_COUNT_CANCELED, 1);
+	wb_buf_release(&j->out_text);
+	wb_buf_release(&j->err_text);
+	wb_arena_release(&j->arena);
+}
+
+/* A local use of a recipe PCH writes /proc/self/cwd/ paths; without a rewrite there is still the prefix. */
+static struct wb_mapback local_mapback(struct wb_job *j)
+{
+	const struct wb_plan *p = &j->plan;
+
+	if (p->reached >= WB_STAGE_REWRITE)
+		return p->rewrite.mapback;
+	return (struct wb_mapback){NULL, 0, NULL, 0};
+}
+
+/* The compiler writes to a pipe when its text must be mapped: say the colour that it would have chosen itself. */
+static const char *const *with_color(struct wb_job *j, const char *const *argv)
+{
+	const struct wb_plan *p = &j->plan;
+	struct wb_argv out = {0};
+	bool clang = p->cmd.driver == WB_DRIVER_CLANG;
+
+	wb_argv_push(&out, &j->arena, argv[0]);
+	wb_argv_push(&out, &j->arena, clang ? "-fcolor-diagnostics" : "-fdiagnostics-color=always");
+	for (size_t i = 1; argv[i]; i++)
+		wb_argv_push(&out, &j->arena, argv[i]);
+	return out.v;
+}
+
+/* Have the launcher run the command. A use of a recipe PCH needs care (docs/pch.md): from another directory than the
+ * action's the original command would define every `#pragma once` header twice, so the rewritten one runs there; and
+ * both write paths that must be mapped back. */
+static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
+{
+	struct wb_plan *p = &j->plan;
+
+	j->reason = reason;
+	p->reason = reason;
+	if (text && text != p->reason_text)
+		snprintf(p->reason_text, sizeof p->reason_text, "%s", text);
+	atomic_store(&j->state, WB_JOB_WAITING);
+	if (!wb_is_ok(wb_slots_take(j->service->compile_slots, j->req.cancel, NULL))) {
+		j->answer = WB_JOB_CANCELED;
+		return;
+	}
+	j->holds_slot = true;
+	j->answer = WB_JOB_RUN_LOCAL;
+	atomic_store(&j->state, WB_JOB_LOCAL);
+	if (p->has_command && p->recipe_pch && p->cmd.pch_role == WB_PCH_USE) {
+		j->capture_stderr = true;
+		if (p->reached >= WB_STAGE_REWRITE && strcmp(p->roots.cwd, p->roots.action_cwd) != 0) {
+			j->argv = p->rewrite.argv;
+			j->cwd = p->roots.action_cwd;
+		} else if (p->want_color) {
+			j->argv = with_color(j, j->req.argv);
+		}
+	}
+	if (!j->verifying) {
+		wb_stats_add(j->service->stats, WB_COUNT_LOCAL, 1);
+		wb_stats_add_reason(j->service->stats, reason);
+		wb_records_write(j->service->records, &j->arena, p, WB_DECISION_LOCAL, &j->times);
+	}
+	wb_log(WB_LOG_INFO, "local (%s%s%s): %s", wb_reason_name(reason), p->reason_text[0] ? ": " : "", p->reason_text,
+	       p->has_command && p->cmd.source ? p->cmd.source : j->req.argv[0]);
+}
+
+/* Why a delivery failed, as a reason for a local run. */
+static enum wb_reason delivery_reason(wb_status s)
+{
+	switch (s.code) {
+	case WB_EPROTO:
+		return WB_REASON_OUTPUT_MISSING;
+	case WB_EIO:
+	case WB_ENOSPC:
+		return WB_REASON_OUTPUT_WRITE;
+	default:
+		return WB_REASON_STORE;
+	}
+}
+
+static wb_status deliver(struct wb_job *j, const struct wb_delivery *d, const struct wb_action_result *r,
+			 struct wb_err *err)
+{
+	struct wb_service *s = j->service;
+	struct wb_delivered done;
+	int64_t t0 = wb_clock_ns();
+	wb_status st = wb_deliver(&done, &j->arena, s->backend, s->facts, d, r, err);
+
+	j->times.place_ns += wb_clock_ns() - t0;
+	if (wb_is_ok(st)) {
+		wb_stats_add(s->stats, WB_COUNT_BYTES_DOWN, done.bytes);
+		if (d->pch_create)
+			wb_stats_add(s->stats, WB_COUNT_PCH_CREATED, 1);
+		if (d->pch_use)
+			wb_stats_add(s->stats, WB_COUNT_PCH_USED, 1);
+		wb_buf_add(&j->out_text, done.out_text.p, done.out_text.n);
+		wb_buf_add(&j->err_text, done.err_text.p, done.err_text.n);
+		j->exit_code = 0;
+		j->answer = WB_JOB_DONE;
+	}
+	wb_buf_release(&done.out_text);
+	wb_buf_release(&done.err_text);
+	return st;
+}
+
+/* The cached result, delivered. WB_ENOENT: a miss (also when the cached result cannot be delivered whole). */
+static wb_status from_cache(struct wb_job *j, const struct wb_digest *action, const struct wb_delivery *d,
+			    struct wb_err *err)
+{
+	struct wb_service *s = j->service;
+	struct wb_action_result r;
+	int64_t t0 = wb_clock_ns();
+	wb_status st = s->backend->lookup(s->backend, &r, &j->arena, action, err);
+
+	j->times.lookup_ns += wb_clock_ns() - t0;
+	if (wb_is_ok(st) && r.exit_code != 0)
+		return wb_fail(err, WB_ENOENT, "the cache holds a failed action");
+	if (wb_is_ok(st))
+		st = deliver(j, d, &r, err);
+	if (st.code == WB_ECORRUPT || st.code == WB_EPROTO)
+		return wb_fail(err, WB_ENOENT, "the cached result is not whole");
+	return st;
+}
+
+static bool from_memo(struct wb_job *j, const struct wb_digest *key)
+{
+	struct wb_service *s = j->service;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_digest action;
+	struct wb_delivery d;
+
+	if (!wb_memo_find(&action, &d, &j->arena, s->memo, key))
+		return false;
+	if (!wb_is_ok(from_cache(j, &action, &d, &err)))
+		return false; /* the long way finds out what is wrong */
+	wb_stats_add(s->stats, WB_COUNT_MEMO_HITS, 1);
+	wb_stats_add(s->stats, WB_COUNT_CACHE_HITS, 1);
+	return true;
+}
+
+static wb_status execute(struct wb_job *j, struct wb_action_result *r, struct wb_err *err)
+{
+	struct wb_service *s = j->service;
+	struct wb_plan *p = &j->plan;
+	struct wb_execution x = {
+	    .action = p->action.digest,
+	    .platform_dirs = p->roots.system,
+	    .nplatform_dirs = p->roots.nsystem,
+	    .cancel = j->req.cancel,
+	};
+	int64_t sent = 0, t0 = wb_clock_ns();
+
+	atomic_store(&j->state, WB_JOB_EXECUTING);
+	WB_TRY(s->backend->upload(s->backend, p->action.blob, p->action.nblob, &sent, err));
+	wb_stats_add(s->stats, WB_COUNT_BYTES_UP, sent);
+	j->times.upload_ns += wb_clock_ns() - t0;
+	wb_status st = s->backend->execute(s->backend, r, &j->arena, &x, err);
+	j->times.queue_ns += x.queued_ns;
+	j->times.execute_ns += x.ran_ns;
+	return st;
+}
+
+/* One try from plan to delivery. WB_ESTALE: an input changed on the way, plan again. WB_ENOENT/WB_ECORRUPT: a blob was
+ * missing or damaged, execute again. */
+static wb_status attempt(struct wb_job *j, struct wb_delivery *d, bool *hit, struct wb_err *err)
+{
+	struct wb_service *s = j->service;
+	struct wb_action_result r;
+
+	wb_status st = from_cache(j, &j->plan.action.digest, d, err);
+	*hit = wb_is_ok(st);
+	if (st.code != WB_ENOENT)
+		return st;
+	WB_TRY(execute(j, &r, err));
+	if (r.exit_code != 0) {
+		/* What the user sees must be the compiler's own words: it speaks in the local run. */
+		j->verifying = true;
+		run_local(j, WB_REASON_COMPILE_FAILED, "");
+		return wb_ok();
+	}
+	st = deliver(j, d, &r, err);
+	if (wb_is_ok(st))
+		wb_stats_add(s->stats, WB_COUNT_EXECUTED, 1);
+	return st;
+}
+
+static wb_status attempt_once(struct wb_job *j, struct wb_delivery *d, bool *hit, struct wb_err *err)
+{
+	struct wb_service *s = j->service;
+	bool owner = wb_inflight_enter(s->inflight, &j->plan.action.digest, j->req.cancel);
+
+	if (!owner)
+		wb_stats_add(s->stats, WB_COUNT_JOINED, 1);
+	wb_status st = attempt(j, d, hit, err);
+	if (owner)
+		wb_inflight_leave(s->inflight, &j->plan.action.digest);
+	return st;
+}
+
+static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_err *err)
+{
+	struct wb_service *s = j->service;
+	struct wb_plan *p = &j->plan;
+	wb_status st = wb_ok();
+
+	for (int i = 0; i < EXECUTE_ATTEMPTS; i++) {
+		struct wb_delivery d;
+		bool hit = false;
+
+		st = wb_plan_make(p, &j->arena, s, &j->req, WB_STAGE_ACTION, err);
+		if (p->reached >= WB_STAGE_SCAN)
+			wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
+		if (!wb_is_ok(st))
+			return st;
+		wb_stats_add(s->stats, WB_COUNT_UNKNOWN_OPTIONS, p->cmd.unknown);
+		if (p->reason != WB_REASON_NONE) {
+			run_local(j, p->reason, p->reason_text);
+			return wb_ok();
+		}
+		wb_delivery_of_plan(&d, p);
+		st = attempt_once(j, &d, &hit, err);
+		if (wb_is_ok(st)) {
+			if (hit)
+				wb_stats_add(s->stats, WB_COUNT_CACHE_HITS, 1);
+			if (j->answer == WB_JOB_DONE) {
+				wb_memo_keep(s->memo, key, &p->action.digest, &d, p->inputs.check, p->inputs.ncheck);
+				wb_records_write(s->records, &j->arena, p, hit ? WB_DECISION_HIT : WB_DECISION_EXECUTED,
+						 &j->times);
+			}
+			return st;
+		}
+		if (st.code != WB_ESTALE && st.code != WB_ENOENT && st.code != WB_ECORRUPT)
+			return st;
+		wb_log(WB_LOG_WARN, "trying again: %s", err->text);
+	}
+	return st;
+}
+
+void wb_job_run(struct wb_job *j)
+{
+	struct wb_service *s = j->service;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_digest key;
+
+	atomic_store(&j->state, WB_JOB_PLANNING);
+	wb_stats_add(s->stats, WB_COUNT_JOBS, 1);
+	j->answer = WB_JOB_CANCELED;
+	if (wb_config_is(j->req.config, WB_SET_MODE, "local")) {
+		run_local(j, WB_REASON_CONFIGURED, "");
+		return;
+	}
+	wb_memo_key(&key, &j->req);
+	if (from_memo(j, &key))
+		return;
+	wb_status st = run(j, &key, &err);
+	if (wb_is_ok(st) || st.code == WB_ECANCELED)
+		return;
+	wb_log(WB_LOG_ERROR, "%s: %s", wb_code_name(st.code), err.text);
+	enum wb_reason reason = j->plan.reached < WB_STAGE_ACTION ? WB_REASON_INTERNAL : delivery_reason(st);
+	run_local(j, reason, err.text);
+}
+
+void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n)
+{
+	struct wb_service *s = j->service;
+	struct wb_plan *p = &j->plan;
+	struct wb_err err = WB_ERR_INIT;
+
+	j->finished = true;
+	if (j->holds_slot) {
+		wb_slots_give(s->compile_slots);
+		j->holds_slot = false;
+	}
+	if (j->verifying) {
+		enum wb_reason reason = wait_status == 0 ? WB_REASON_SANDBOX_MISMATCH : WB_REASON_COMPILE_FAILED;
+
+		p->reason = reason;
+		wb_stats_add(s->stats, WB_COUNT_LOCAL, 1);
+		wb_stats_add_reason(s->stats, reason);
+		wb_stats_add(s->stats, wait_status == 0 ? WB_COUNT_SANDBOX_MISMATCH : WB_COUNT_COMPILE_ERRORS, 1);
+		wb_records_write(s->records, &j->arena, p, WB_DECISION_LOCAL, &j->times);
+		if (wait_status == 0)
+			wb_log(WB_LOG_WARN, "the action failed but the original command passed: %s", p->cmd.source);
+	}
+	if (!j->capture_stderr)
+		return;
+	struct wb_mapback m = local_mapback(j);
+	wb_mapback_diagnostics(&j->err_text, &m, err_text, n, false);
+	if (p->cmd.depfile &&
+	    !wb_is_ok(wb_deliver_depfile(&j->arena, &m, wb_path_join(&j->arena, p->req->cwd, p->cmd.depfile), &err)))
+		wb_log(WB_LOG_ERROR, "depfile not mapped: %s", err.text);
+}

@@ -1,0 +1,57 @@
+/* job.h — one compile request, from argv to reply. A job is used by one thread; its cancel flag may be set by another.
+ *
+ *   wb_job_run        decides, and delivers or asks the launcher to run something locally (then it holds a compile
+ * slot) wb_job_local_done what the launcher reports after a local run wb_job_release    always; gives the slot back,
+ * counts a client that went away */
+#ifndef WB_SERVICE_JOB_H
+#define WB_SERVICE_JOB_H
+
+#include "base/arena.h"
+#include "service/plan.h"
+#include "service/record.h"
+#include "service/service.h"
+
+enum wb_job_answer {
+	WB_JOB_DONE,
+	WB_JOB_RUN_LOCAL,
+	WB_JOB_CANCELED,
+};
+
+/* Where a job is, for `waybill status`. */
+enum wb_job_state { WB_JOB_PLANNING, WB_JOB_WAITING, WB_JOB_EXECUTING, WB_JOB_LOCAL, WB_JOB_STATE_COUNT };
+
+struct wb_job {
+	struct wb_service *service;
+	struct wb_arena arena;
+	struct wb_request req;
+	atomic_int state; /* enum wb_job_state */
+	struct wb_plan plan;
+	struct wb_record_times times;
+
+	enum wb_job_answer answer;
+	/* WB_JOB_DONE */
+	struct wb_buf out_text, err_text;
+	int exit_code;
+	/* WB_JOB_RUN_LOCAL */
+	const char *const *argv; /* NULL: the original */
+	const char *cwd;         /* NULL: the original */
+	bool capture_stderr;
+	enum wb_reason reason;
+	bool holds_slot;
+	bool verifying; /* the action failed: the local run decides whose fault it is */
+	bool finished;  /* the launcher reported back */
+};
+
+void wb_job_init(struct wb_job *j, struct wb_service *s);
+void wb_job_release(struct wb_job *j);
+
+/* `j->req` is filled (memory in j->arena). Never fails: doubt means WB_JOB_RUN_LOCAL. */
+void wb_job_run(struct wb_job *j);
+
+/* The local run ended with `wait_status` (waitpid's) and wrote `err_text` (when it was captured). Appends the text that
+ * the user must see to j->err_text. */
+void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n);
+
+const char *wb_job_state_name(int state);
+
+#endif

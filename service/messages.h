@@ -1,0 +1,50 @@
+/* messages.h — REAPI messages: short names for the generated types, canonical packing, and decoding into an arena with a
+ * memory limit (protobuf-c has none: 4 MiB of empty submessages would become 285 MB). None of the messages decoded here is
+ * recursive. Thread-safe: no shared state. */
+#ifndef WB_SERVICE_MESSAGES_H
+#define WB_SERVICE_MESSAGES_H
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "proto/remote_execution.pb-c.h"
+
+typedef Build__Bazel__Remote__Execution__V2__Digest wb_re_digest;
+typedef Build__Bazel__Remote__Execution__V2__Command wb_re_command;
+typedef Build__Bazel__Remote__Execution__V2__Command__EnvironmentVariable wb_re_variable;
+typedef Build__Bazel__Remote__Execution__V2__Action wb_re_action;
+typedef Build__Bazel__Remote__Execution__V2__FileNode wb_re_file_node;
+typedef Build__Bazel__Remote__Execution__V2__DirectoryNode wb_re_directory_node;
+typedef Build__Bazel__Remote__Execution__V2__SymlinkNode wb_re_symlink_node;
+typedef Build__Bazel__Remote__Execution__V2__Directory wb_re_directory;
+typedef Build__Bazel__Remote__Execution__V2__OutputFile wb_re_output_file;
+typedef Build__Bazel__Remote__Execution__V2__ActionResult wb_re_action_result;
+
+#define WB_MESSAGE_MAX ((size_t)64 << 20)	 /* serialised bytes of one message */
+#define WB_MESSAGE_MAX_MEMORY ((size_t)512 << 20) /* decoded bytes of one message */
+
+/* Decode `n` bytes into memory of `a`; nothing to release, and never protobuf-c's own free function. `what` names the
+ * message in errors. WB_EPROTO: malformed; WB_ELIMIT. */
+wb_status wb_action_decode(wb_re_action **out, struct wb_arena *a, const void *data, size_t n, struct wb_err *err);
+wb_status wb_command_decode(wb_re_command **out, struct wb_arena *a, const void *data, size_t n, struct wb_err *err);
+wb_status wb_directory_decode(wb_re_directory **out, struct wb_arena *a, const void *data, size_t n, struct wb_err *err);
+wb_status wb_action_result_decode(wb_re_action_result **out, struct wb_arena *a, const void *data, size_t n,
+				  struct wb_err *err);
+/* The same for any message, with a limit of the caller's. */
+wb_status wb_message_decode(ProtobufCMessage **out, struct wb_arena *a, const ProtobufCMessageDescriptor *type,
+			    const void *data, size_t n, size_t memory, struct wb_err *err);
+
+/* Serialise into the arena. Canonical as long as the caller sorted what must be sorted. */
+void wb_message_pack(char **data, size_t *n, struct wb_arena *a, const ProtobufCMessage *m);
+
+/* A Digest message with its text, in the arena. */
+wb_re_digest *wb_re_digest_new(struct wb_arena *a, const struct wb_digest *d);
+/* The digest in a message. WB_EPROTO when it is absent or malformed; `what` names the field. */
+wb_status wb_re_digest_get(struct wb_digest *out, const wb_re_digest *m, const char *what, struct wb_err *err);
+
+/* May this be the name of a node in a Directory: not empty, no '/', not "." or ".."? */
+bool wb_re_name_ok(const char *name);
+/* May this be an output path or a working directory: relative, no empty, "." or ".." component? */
+bool wb_re_path_ok(const char *path);
+
+#endif

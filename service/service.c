@@ -1,0 +1,77 @@
+#include "service/service.h"
+
+#include "base/arena.h"
+#include "base/fileio.h"
+#include "scanner/facts.h"
+#include "scanner/scan.h"
+#include "scanner/toolchain.h"
+#include "service/action_cache.h"
+#include "service/backend.h"
+#include "service/inflight.h"
+#include "service/memo.h"
+#include "service/record.h"
+#include "service/sandbox.h"
+#include "service/slots.h"
+#include "service/stats.h"
+#include "service/store.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static wb_status open_all(struct wb_service *s, struct wb_arena *a, struct wb_err *err)
+{
+	const char *dir = s->cache_dir;
+
+	WB_TRY(wb_dir_make(dir, 0700, err));
+	WB_TRY(wb_stats_new(&s->stats, wb_arena_printf(a, "%s/stats", dir), err));
+	WB_TRY(wb_facts_new(&s->facts, wb_arena_printf(a, "%s/facts", dir), err));
+	WB_TRY(wb_toolchains_new(&s->toolchains, s->facts, wb_arena_printf(a, "%s/toolchains", dir), err));
+	WB_TRY(wb_scanner_new(&s->scanner, NULL, err));
+	WB_TRY(wb_store_new(&s->store, dir, wb_config_number(&s->config, WB_SET_CACHE_SIZE), err));
+	WB_TRY(wb_action_cache_new(&s->action_cache, dir, s->store, err));
+	WB_TRY(wb_sandbox_new(&s->sandbox, s->config.value[WB_SET_SANDBOX], err));
+	s->compile_slots = wb_slots_new(s->jobs);
+	s->scan_slots = wb_slots_new(s->jobs);
+	WB_TRY(wb_backend_local_new(&s->backend, s->store, s->action_cache, s->sandbox, s->compile_slots, err));
+	s->memo = wb_memo_new();
+	s->inflight = wb_inflight_new();
+	return wb_records_new(&s->records, wb_arena_printf(a, "%s/records", dir), err);
+}
+
+wb_status wb_service_init(struct wb_service *s, const struct wb_config *config, struct wb_err *err)
+{
+	struct wb_arena a;
+	int64_t jobs = wb_config_number(config, WB_SET_JOBS);
+
+	memset(s, 0, sizeof *s);
+	s->config = *config;
+	s->cache_dir = config->value[WB_SET_CACHE_DIR];
+	s->jobs = jobs > 0 ? (unsigned)jobs : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	wb_arena_init(&a);
+	wb_status st = open_all(s, &a, err);
+	wb_arena_release(&a);
+	if (!wb_is_ok(st))
+		wb_service_release(s);
+	return st;
+}
+
+void wb_service_release(struct wb_service *s)
+{
+	wb_records_free(s->records);
+	wb_inflight_free(s->inflight);
+	wb_memo_free(s->memo);
+	if (s->backend)
+		s->backend->free(s->backend);
+	if (s->scan_slots)
+		wb_slots_free(s->scan_slots);
+	if (s->compile_slots)
+		wb_slots_free(s->compile_slots);
+	wb_sandbox_free(s->sandbox);
+	wb_action_cache_free(s->action_cache);
+	wb_store_free(s->store);
+	wb_scanner_free(s->scanner);
+	wb_toolchains_free(s->toolchains);
+	wb_facts_free(s->facts);
+	wb_stats_free(s->stats);
+	memset(s, 0, sizeof *s);
+}

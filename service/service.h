@@ -1,0 +1,46 @@
+/* service.h — what one daemon owns and every request uses. Made once in main.c; the parts are thread-safe by
+ * themselves. */
+#ifndef WB_SERVICE_SERVICE_H
+#define WB_SERVICE_SERVICE_H
+
+#include "base/config.h"
+#include "base/err.h"
+
+struct wb_facts;
+struct wb_toolchains;
+struct wb_scanner;
+struct wb_store;
+struct wb_action_cache;
+struct wb_sandbox;
+struct wb_slots;
+struct wb_backend;
+struct wb_memo;
+struct wb_stats;
+struct wb_records;
+struct wb_inflight;
+
+struct wb_service {
+	struct wb_config config; /* daemon-scope values are the ones that count */
+	const char *cache_dir;
+	unsigned jobs;
+	struct wb_facts *facts;
+	struct wb_toolchains *toolchains;
+	struct wb_scanner *scanner;
+	struct wb_store *store;
+	struct wb_action_cache *action_cache;
+	struct wb_sandbox *sandbox;
+	struct wb_slots *compile_slots; /* compilers at once, sandboxed or local */
+	struct wb_slots *scan_slots;    /* scans at once */
+	struct wb_backend *backend;
+	struct wb_memo *memo;
+	struct wb_stats *stats;
+	struct wb_records *records;
+	struct wb_inflight *inflight;
+};
+
+/* Everything opened, in dependency order; on failure what was opened is closed again. `config` is borrowed for the life
+ * of the service. */
+wb_status wb_service_init(struct wb_service *s, const struct wb_config *config, struct wb_err *err);
+void wb_service_release(struct wb_service *s);
+
+#endif

@@ -1,0 +1,42 @@
+/* verbs.h — the client's verbs, as the daemon answers them: text on two streams and an exit code. */
+#ifndef WB_SERVICE_VERBS_H
+#define WB_SERVICE_VERBS_H
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/str.h"
+#include "service/service.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct wb_daemon;
+
+struct wb_verb_call {
+	struct wb_service *service;
+	struct wb_daemon *daemon;
+	struct wb_arena *arena;
+	const char *const *args; /* NULL-terminated, without the verb */
+	const char *const *env;
+	const char *cwd;
+	const struct wb_config *config;
+	bool terminal;
+	const atomic_bool *cancel;
+	struct wb_buf *out, *err_out;
+	bool stop; /* out: end the daemon after the answer */
+};
+
+/* Exit code: 0, 1 (it did not work; the text says why), 2 (bad usage). */
+int wb_verb_run(struct wb_verb_call *c, const char *verb);
+
+/* verb_fix.c: `waybill fix [--format=json] -- COMMAND`. */
+int wb_verb_fix(struct wb_verb_call *c);
+/* verb_scan.c: `waybill scan [--format=make|json|paths] -- COMMAND`. */
+int wb_verb_scan(struct wb_verb_call *c);
+/* verb_doctor.c */
+int wb_verb_doctor(struct wb_verb_call *c);
+
+/* Split `[--format=F] -- COMMAND` (the command's words to `*argv`); false: usage was printed. */
+bool wb_verb_command(struct wb_verb_call *c, const char *verb, const char **format, const char *const **argv);
+
+#endif

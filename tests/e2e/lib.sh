@@ -1,0 +1,282 @@
+# lib.sh: what every end-to-end test shares. Sourced first, with WAYBILL naming the client under test.
+#
+# A test gets a directory of its own, $T, that holds its home, cache, configuration and sockets, so it has its own daemon
+# and touches nothing of the user's. At the end the daemon is stopped and $T removed; when the test failed, the daemon's
+# log and counters are printed first. The oracle is always the real thing (compiler, cmp, strace, gdb, /proc), never what
+# Waybill says of itself; its counters only tell which way a result came.
+#
+#   E2E_KEEP=1    keep $T
+#   E2E_TMP=DIR   where $T is made (default /tmp: the socket's path must stay short)
+#   E2E_JOBS=N    ninja's -j (default: the number of cores)
+# shellcheck shell=bash
+set -euo pipefail
+
+: "${WAYBILL:?set WAYBILL to the client under test}"
+# shellcheck disable=SC2034  # used by the tests
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd -- "$here/../.." && pwd)
+jobs=${E2E_JOBS:-$(nproc)}
+
+# A setting of the user's must not reach a test; neither may anything that changes what compilers do.
+for v in $(compgen -e); do
+  case $v in
+  WAYBILL_DAEMON) ;;
+  WAYBILL_* | CMAKE_* | CCACHE_* | NINJA_STATUS | MAKEFLAGS | CPATH | *_INCLUDE_PATH | CC | CXX | CFLAGS | CXXFLAGS | \
+    LDFLAGS | SOURCE_DATE_EPOCH | LANGUAGE | LC_* | CLICOLOR_FORCE | COLUMNS) unset "$v" ;;
+  esac
+done
+export LC_ALL=C.UTF-8 TERM=xterm
+
+T=$(mktemp -d "${E2E_TMP:-/tmp}/wb-e2e.XXXXXX")
+mkdir -p "$T/home" "$T/cache" "$T/run" "$T/config" "$T/tmp"
+chmod 700 "$T/run"
+export HOME=$T/home XDG_CACHE_HOME=$T/cache XDG_RUNTIME_DIR=$T/run XDG_CONFIG_HOME=$T/config TMPDIR=$T/tmp
+export WAYBILL_IDLE_TIMEOUT=120 # a daemon that outlives its test ends by itself
+export GIT_CONFIG_NOSYSTEM=1
+
+# ---- assertions
+
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
+
+step() { echo "== $*"; }
+
+# assert_eq WHAT EXPECTED ACTUAL
+assert_eq() {
+  [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+}
+
+# assert_ne WHAT UNEXPECTED ACTUAL
+assert_ne() {
+  [ "$2" != "$3" ] || fail "$1: got '$3' again"
+}
+
+# assert_same FILE1 FILE2: equal bytes.
+assert_same() {
+  cmp -- "$1" "$2" || fail "$1 and $2 differ"
+}
+
+# assert_match WHAT REGEX TEXT
+assert_match() {
+  [[ $3 =~ $2 ]] || fail "$1: no match for '$2' in: $3"
+}
+
+skip() {
+  echo "SKIP: $*"
+  exit 77
+}
+
+# ---- the daemon and its counters
+
+# Process ids of this test's daemons, found in /proc: the one whose open files or settings lie in $T.
+daemon_pids() {
+  local p exe
+  for p in /proc/[0-9]*; do
+    exe=$(readlink "$p/exe" 2>/dev/null) || continue
+    case ${exe% (deleted)} in
+    */waybilld) ;;
+    *) continue ;;
+    esac
+    if tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qF "$T/" || find "$p/fd" -lname "$T/*" 2>/dev/null | grep -q .; then
+      echo "${p#/proc/}"
+    fi
+  done
+}
+
+# stat_key KEY: a number from `waybill stats --json`; local_reasons.NAME for one reason; 0 when it is absent.
+stat_key() {
+  "$WAYBILL" stats --json | python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for part in sys.argv[1].split("."):
+    value = value.get(part, 0) if isinstance(value, dict) else 0
+print(value)' "$1"
+}
+
+stats_reset() { "$WAYBILL" stats --reset >/dev/null; }
+
+# local_reasons: "reason=count ..." of every local run, sorted; empty when there was none.
+local_reasons() {
+  "$WAYBILL" stats --json | python3 -c '
+import json, sys
+reasons = json.load(sys.stdin).get("local_reasons", {})
+print(" ".join(f"{k}={v}" for k, v in sorted(reasons.items()) if v))'
+}
+
+# assert_counts JOBS [REASON=COUNT ...]: so many jobs; no mismatch; the local runs are exactly those named.
+assert_counts() {
+  local expected=$1 reasons
+  shift
+  reasons=$(printf '%s\n' "$@" | sort | tr '\n' ' ')
+  reasons=${reasons% }
+  assert_eq "jobs" "$expected" "$(stat_key jobs)"
+  assert_eq "sandbox_mismatch" 0 "$(stat_key sandbox_mismatch)"
+  assert_eq "local runs" "$reasons" "$(local_reasons)"
+  assert_eq "jobs = executed + cache_hits + local" "$expected" \
+    $(($(stat_key executed) + $(stat_key cache_hits) + $(stat_key local)))
+}
+
+on_exit() {
+  local rc=$? p
+  set +e
+  trap - EXIT
+  if [ $rc != 0 ] && [ $rc != 77 ]; then
+    echo "---- $0 failed ($rc); counters:" >&2
+    timeout 20 "$WAYBILL" stats >&2
+    find "$T/cache" "$T/run" -name '*.log' -type f 2>/dev/null | while read -r log; do
+      echo "---- $log:" >&2
+      tail -n 60 "$log" >&2
+    done
+  fi
+  [ -z "${sandbox_watch_pid-}" ] || kill "$sandbox_watch_pid" 2>/dev/null
+  timeout 20 "$WAYBILL" stop >/dev/null 2>&1
+  for p in $(daemon_pids); do
+    kill -CONT "$p" 2>/dev/null
+    kill -KILL "$p" 2>/dev/null
+  done
+  if [ -n "${E2E_KEEP-}" ]; then
+    echo "kept: $T" >&2
+  else
+    chmod -R u+w "$T" 2>/dev/null
+    rm -rf -- "$T"
+  fi
+  exit $rc
+}
+trap on_exit EXIT
+
+# ---- projects
+
+copy_googletest() {
+  mkdir -p "$1"
+  cp -r /usr/src/googletest/. "$1"
+}
+
+copy_llvm_tools() {
+  mkdir -p "$1"
+  cp -r "$top/examples/llvm-tools/." "$1"
+  rm -rf "$1/build" "$1/third_party"
+}
+
+# compiler_pair NAME: sets cc and cxx for clang-22, gcc-12 ...
+compiler_pair() {
+  cc=$1
+  case $1 in
+  clang-*) cxx=clang++-${1#clang-} ;;
+  gcc-*) cxx=g++-${1#gcc-} ;;
+  *) fail "unknown compiler $1" ;;
+  esac
+}
+
+# configure PROJECT SRC BUILD COMPILER [CMAKE ARGUMENT ...]. PROJECT is googletest, llvm-tools or other. Set
+# launcher= (empty) for a build without Waybill, generator= for another generator than Ninja.
+configure() {
+  local project=$1 src=$2 build=$3 cc cxx
+  compiler_pair "$4"
+  shift 4
+  local args=(-G "${generator:-Ninja}" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON)
+  if [ -n "${launcher-$WAYBILL}" ]; then
+    args+=(-DCMAKE_C_COMPILER_LAUNCHER="${launcher-$WAYBILL}" -DCMAKE_CXX_COMPILER_LAUNCHER="${launcher-$WAYBILL}")
+  fi
+  case $project in
+  googletest)
+    args+=(-DCMAKE_PROJECT_googletest-distribution_INCLUDE="$here/googletest_pch.cmake" -Dgtest_build_samples=ON
+      -DCMAKE_BUILD_TYPE=RelWithDebInfo)
+    ;;
+  esac
+  cmake -S "$src" -B "$build" "${args[@]}" "$@" >"$T/configure.log" 2>&1 || {
+    cat "$T/configure.log" >&2
+    fail "configuring $src"
+  }
+}
+
+# build DIR [NINJA ARGUMENT ...]: prints the log when it fails.
+build() {
+  local dir=$1
+  shift
+  ninja -C "$dir" -j "$jobs" "$@" >"$T/ninja.log" 2>&1 || {
+    tail -n 80 "$T/ninja.log" >&2
+    fail "building $dir"
+  }
+}
+
+# A second ninja must find nothing to do.
+assert_no_work() {
+  local out
+  out=$(ninja -C "$1" -d explain 2>&1) || fail "second ninja in $1: $out"
+  case $out in
+  *"no work to do"*) ;;
+  *) fail "second ninja in $1 found work: $(head -n 20 <<<"$out")" ;;
+  esac
+}
+
+# How many of the build's commands go through the launcher, asked from Ninja.
+launched_commands() {
+  ninja -C "$1" -t commands all | grep -cF -- "$WAYBILL "
+}
+
+# Relative names of the objects, precompiled headers and executables below a build directory.
+products() {
+  (cd "$1" && find . \( -path ./CMakeFiles/3.\* -o -path ./CMakeFiles/CMakeScratch \) -prune -o -type f \
+    \( -name '*.o' -o -name '*.pch' -o -name '*.a' -o -name '*.so*' -o \( -perm -u+x ! -name '*.sh' \) \) -print | sort)
+}
+
+# same_bytes BUILD1 BUILD2: the same products, byte for byte. Arguments after these: name patterns to leave out.
+same_bytes() {
+  local one=$1 two=$2 list n=0 bad=0 f p
+  shift 2
+  list=$(products "$one")
+  assert_eq "products of $two" "$list" "$(products "$two")"
+  [ -n "$list" ] || fail "no products in $one"
+  while read -r f; do
+    # shellcheck disable=SC2053  # patterns are meant
+    for p in "$@"; do [[ $f == $p ]] && continue 2; done
+    n=$((n + 1))
+    cmp -s "$one/$f" "$two/$f" || {
+      echo "differs: $f" >&2
+      bad=$((bad + 1))
+    }
+  done <<<"$list"
+  [ $bad = 0 ] || fail "$bad of $n products differ between $one and $two"
+  echo "$n products identical"
+}
+
+run_ctest() {
+  ctest --test-dir "$1" --output-on-failure >"$T/ctest.log" 2>&1 || {
+    cat "$T/ctest.log" >&2
+    fail "the programs built in $1 do not work"
+  }
+}
+
+# ---- was it really the sandbox?
+
+have_namespaces() {
+  bwrap --unshare-all --ro-bind / / --proc /proc true 2>/dev/null
+}
+
+# Watch, through /proc, every compiler that runs until sandbox_watch_end: each must have a root file system without
+# directory $1 and a network namespace of its own.
+sandbox_watch() {
+  sandbox_watch_pid=
+  have_namespaces || {
+    echo "no namespaces here: not watching where compilers run"
+    return 0
+  }
+  python3 "$here/watch_sandbox.py" "$1" "$T" >"$T/watch.txt" &
+  sandbox_watch_pid=$!
+}
+
+# sandbox_watch_end MINIMUM: at least so many compilers were seen, and each was shut in.
+sandbox_watch_end() {
+  [ -n "$sandbox_watch_pid" ] || return 0
+  kill -TERM "$sandbox_watch_pid"
+  wait "$sandbox_watch_pid" || true
+  sandbox_watch_pid=
+  local seen loose
+  seen=$(sed -n 's/^seen //p' "$T/watch.txt")
+  loose=$(sed -n 's/^loose //p' "$T/watch.txt")
+  [ -z "$loose" ] || fail "compilers that could see the checkout or the network: $loose"
+  [ "${seen:-0}" -ge "$1" ] || fail "watched for compilers and saw only ${seen:-0}"
+  echo "$seen compilers watched; none could see the checkout or the network"
+}
