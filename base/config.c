@@ -55,7 +55,7 @@ const struct wb_setting_row wb_setting_table[WB_SET_COUNT] = {
 
 const struct wb_client_variable wb_client_variables[] = {
     {"WAYBILL_CONFIG", "The settings file to read in place of $XDG_CONFIG_HOME/waybill/waybill.conf; it must exist."},
-    {"WAYBILL_DISABLE", "When set and not empty, the launcher runs the compiler and does nothing else."},
+    {"WAYBILL_DISABLE", "When set, not empty and not 0, the launcher runs the compiler and does nothing else."},
     {"WAYBILL_DAEMON", "Path of the daemon's program, waybilld, when it is not where it was installed."},
     {NULL, NULL},
 };

@@ -9,12 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ enum {
 	FAILED_S = 10,    /* for so long after a failed start no compile tries again */
 	HUNG_S = 60,      /* for so long after it did not answer no compile waits for it */
 	POLL_MAX_MS = 32, /* between looks at a daemon that is starting */
+	DEATH_MS = 300,   /* a daemon that dies takes so long at most, its memory is large */
 	RESPAWN_MS = 100, /* after one that found the lock taken (by a daemon that is ending) */
 };
 
@@ -41,7 +43,8 @@ static bool is_recent(const struct stat *st, int seconds)
 	return age >= 0 && age < seconds;
 }
 
-/* BUILDID.hung: the number of a daemon that did not answer; its mtime says when. Every HUNG_S one process tries again. */
+/* BUILDID.hung: the number of a daemon that did not answer; its mtime says when. Every HUNG_S one process tries again.
+ */
 static void mark_hung(const struct wb_daemon *d)
 {
 	char text[16];
@@ -50,27 +53,30 @@ static void mark_hung(const struct wb_daemon *d)
 	wb_ignore(wb_file_write(d->paths.hung, text, (size_t)n, 0600, NULL));
 }
 
-static bool is_hung(struct wb_daemon *d)
+/* The marked daemon's number (0: nobody knows), -1 when none is marked or the mark is old. */
+static pid_t marked_hung(struct wb_daemon *d)
 {
 	char text[16] = "";
 	struct stat st;
+	pid_t pid = -1;
 	int fd = open(d->paths.hung, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return false;
-	bool hung = false;
-	if (fstat(fd, &st) == 0 && read(fd, text, sizeof text - 1) > 0) {
-		pid_t pid = (pid_t)strtol(text, NULL, 10);
-		if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH) {
-			unlink(d->paths.hung);
-		} else {
-			d->was_hung = true;
-			hung = is_recent(&st, HUNG_S);
-			if (!hung)
-				futimens(fd, NULL);
-		}
-	}
+		return -1;
+	d->was_hung = true;
+	if (fstat(fd, &st) == 0 && read(fd, text, sizeof text - 1) > 0 && is_recent(&st, HUNG_S))
+		pid = (pid_t)strtol(text, NULL, 10);
+	else
+		futimens(fd, NULL); /* we try it, the others still do not */
 	close(fd);
-	return hung;
+	return pid;
+}
+
+static wb_status connect_to(struct wb_daemon *d, struct wb_err *err)
+{
+	wb_status s = wb_socket_connect(&d->fd, d->paths.socket, err);
+	if (s.code == WB_EBUSY)
+		mark_hung(d);
+	return s;
 }
 
 /* BUILDID.start: locked by the one that starts the daemon; not empty when that failed, its mtime says when. */
@@ -121,7 +127,7 @@ static wb_status start(struct wb_daemon *d, struct wb_arena *a, const char *cons
 			delay = 1;
 		}
 		/* After the lock was taken: the one that held it before may have started a daemon. */
-		s = wb_socket_connect(&d->fd, d->paths.socket, err);
+		s = connect_to(d, err);
 		if (s.code != WB_ENOENT)
 			break;
 		if (holder && d->child == 0 && wb_clock_ns() >= respawn) {
@@ -133,6 +139,7 @@ static wb_status start(struct wb_daemon *d, struct wb_arena *a, const char *cons
 			s = wb_daemon_spawn(&d->child, a, env, config, err);
 			if (!wb_is_ok(s))
 				break;
+			d->started = true;
 			respawn = wb_clock_ns() + RESPAWN_MS * INT64_C(1000000);
 		}
 		if (wb_clock_ns() - begin > WB_START_MS * INT64_C(1000000)) {
@@ -155,17 +162,15 @@ out:
 wb_status wb_daemon_open(struct wb_daemon *d, struct wb_arena *a, const char *const *env,
 			 const struct wb_config *config, enum wb_daemon_open_mode mode, struct wb_err *err)
 {
-	pid_t child = d->child;
-	*d = (struct wb_daemon){.fd = -1, .child = child};
+	*d = (struct wb_daemon){.fd = -1, .started = d->started}; /* an earlier child may have ended since: forget it */
 	WB_TRY(wb_socket_paths(&d->paths, a, env, err));
-	if (is_hung(d) && mode == WB_DAEMON_COMPILE)
+	pid_t hung = mode == WB_DAEMON_COMPILE ? marked_hung(d) : -1;
+	wb_status s = hung == 0 ? (wb_status){WB_EBUSY} : connect_to(d, err);
+	if (hung == 0 || (hung > 0 && wb_is_ok(s) && wb_socket_peer_pid(d->fd) == hung)) {
+		wb_daemon_close(d);
 		return wb_fail(err, WB_EBUSY, "the daemon did not answer a moment ago; its log is %s", d->paths.log);
-	wb_status s = wb_socket_connect(&d->fd, d->paths.socket, err);
-	if (s.code == WB_ENOENT && mode != WB_DAEMON_RUNNING)
-		s = start(d, a, env, config, mode, err);
-	if (s.code == WB_EBUSY && d->fd < 0 && mode == WB_DAEMON_COMPILE)
-		mark_hung(d);
-	return s;
+	}
+	return s.code == WB_ENOENT && mode != WB_DAEMON_RUNNING ? start(d, a, env, config, mode, err) : s;
 }
 
 void wb_daemon_close(struct wb_daemon *d)
@@ -173,6 +178,22 @@ void wb_daemon_close(struct wb_daemon *d)
 	if (d->fd >= 0)
 		close(d->fd);
 	d->fd = -1;
+}
+
+void wb_daemon_drop(struct wb_daemon *d)
+{
+	pid_t pid = wb_socket_peer_pid(d->fd);
+	wb_daemon_close(d);
+	/* A process that dies closes one descriptor after the other: the listening socket may still be there. */
+	int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (pidfd < 0) {
+		if (errno != ESRCH)
+			sleep_ms(DEATH_MS / 10);
+		return;
+	}
+	struct pollfd wait = {pidfd, POLLIN, 0};
+	poll(&wait, 1, DEATH_MS);
+	close(pidfd);
 }
 
 wb_status wb_daemon_receive(void **message, struct wb_arena *a, struct wb_daemon *d, enum wb_frame_type type,

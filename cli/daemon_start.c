@@ -73,9 +73,10 @@ wb_status wb_daemon_find(const char **path, struct wb_arena *a, const char *cons
 
 static bool passes(const char *variable)
 {
-	static const char *const names[] = {"PATH",   "HOME",         "USER",          "LOGNAME",      "TMPDIR", "TZ",
-					    "LANG",   "LC_ALL",       "LC_CTYPE",      "LC_MESSAGES",  "LD_LIBRARY_PATH",
-					    "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", NULL};
+	static const char *const names[] = {
+	    "PATH",         "HOME",          "USER",         "LOGNAME",     "TMPDIR",          "TZ",
+	    "LANG",         "LC_ALL",        "LC_CTYPE",     "LC_MESSAGES", "LD_LIBRARY_PATH", "ASAN_OPTIONS",
+	    "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", NULL};
 	if (wb_starts_with(variable, "XDG_"))
 		return true;
 	size_t n = strcspn(variable, "=");
@@ -142,9 +143,11 @@ wb_status wb_daemon_spawn(pid_t *pid, struct wb_arena *a, const char *const *env
 	for (; env != NULL && *env != NULL; env++)
 		if (passes(*env))
 			wb_argv_push(&kept, a, *env);
-	static const char *const empty[] = {NULL};
+	/* Its own settings are all in the arguments and those of a request come with it: no file is to be read twice.
+	 */
+	wb_argv_push(&kept, a, "WAYBILL_CONFIG=/dev/null");
 	/* Its exit code is wanted while it starts: see wb_local_run. */
 	signal(SIGCHLD, SIG_DFL);
-	int e = spawn_detached(pid, path, argv.v, kept.n > 0 ? kept.v : empty);
+	int e = spawn_detached(pid, path, argv.v, kept.v);
 	return e == 0 ? wb_ok() : wb_fail_errno(err, e, "cannot start the daemon %s", path);
 }

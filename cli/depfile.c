@@ -16,11 +16,33 @@ enum { FILE_LIMIT = 256 << 20 };
 /* Options whose operand is the next argument and could be taken for something else. */
 static bool has_operand(const char *arg)
 {
-	static const char *const name[] = {"-x",         "-I",       "-D",       "-U",        "-MT",       "-MQ",
-					   "-include",   "-imacros", "-isystem", "-iquote",   "-idirafter", "-iprefix",
-					   "-isysroot",  "-Xclang",  "-target",  "-arch",     "-Xpreprocessor",
-					   "-Xassembler", "-mllvm",  "-L",       "-l",        "-include-pch", "-MJ",
-					   "--param",    "-aux-info", "-Xlinker", "-F"};
+	static const char *const name[] = {"-x",
+					   "-I",
+					   "-D",
+					   "-U",
+					   "-MT",
+					   "-MQ",
+					   "-include",
+					   "-imacros",
+					   "-isystem",
+					   "-iquote",
+					   "-idirafter",
+					   "-iprefix",
+					   "-isysroot",
+					   "-Xclang",
+					   "-target",
+					   "-arch",
+					   "-Xpreprocessor",
+					   "-Xassembler",
+					   "-mllvm",
+					   "-L",
+					   "-l",
+					   "-include-pch",
+					   "-MJ",
+					   "--param",
+					   "-aux-info",
+					   "-Xlinker",
+					   "-F"};
 	for (size_t i = 0; i < sizeof name / sizeof *name; i++)
 		if (strcmp(arg, name[i]) == 0)
 			return true;
@@ -63,7 +85,9 @@ const char *wb_depfile_of(struct wb_arena *a, const char *const *argv)
 		return named;
 	if (!wanted)
 		return NULL;
-	return output != NULL ? with_suffix_d(a, output) : source != NULL ? with_suffix_d(a, wb_path_basename(source)) : NULL;
+	return output != NULL   ? with_suffix_d(a, output)
+	       : source != NULL ? with_suffix_d(a, wb_path_basename(source))
+				: NULL;
 }
 
 void wb_depfile_strip(struct wb_arena *a, const char *path)
@@ -71,7 +95,8 @@ void wb_depfile_strip(struct wb_arena *a, const char *path)
 	struct stat st;
 	char *data;
 	size_t n;
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !wb_is_ok(wb_file_read(&data, &n, a, path, FILE_LIMIT, NULL)))
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    !wb_is_ok(wb_file_read(&data, &n, a, path, FILE_LIMIT, NULL)))
 		return;
 	char *out = wb_arena_alloc(a, n + 1);
 	size_t used = 0, len = strlen(prefix);

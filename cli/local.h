@@ -8,8 +8,8 @@
 
 struct wb_buf;
 
-/* Become the command (argv[0] is looked up in PATH). When it cannot be run: says so and exits like a shell, with 127 (not
- * found) or 126. */
+/* Become the command (argv[0] is looked up in PATH). When it cannot be run: says so and exits like a shell, with 127
+ * (not found) or 126. */
 _Noreturn void wb_local_exec(const char *const *argv);
 
 struct wb_local_command {

@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 file(GLOB files ${SRC}/base/*.[ch] ${SRC}/wire/*.[ch] ${SRC}/scanner/*.[ch] ${SRC}/scanner/clang/*.cpp ${SRC}/scanner/clang/*.h
      ${SRC}/pchfix/*.[ch] ${SRC}/service/*.[ch] ${SRC}/proto/*.proto ${SRC}/cli/*.[ch])
 list(SORT files)

@@ -38,13 +38,15 @@ struct wb_rewrite_output {
 	bool optional;
 };
 
-/* New text -> text that the original command would have written. */
+/* New text -> text that the original command would have written. `from` never starts with /proc/self/cwd/: the mapper drops
+ * that first, and looks in the tables for what is left. A prefix is replaced as text (end both sides with '/'). */
 struct wb_mapback_pair {
 	const char *from, *to;
 };
 struct wb_mapback {
 	const struct wb_mapback_pair *path; /* whole paths, sorted by from: depfile entries and paths in diagnostics */
 	size_t npath;
+	struct wb_mapback_pair target; /* the depfile's target, when it had to be written differently; from NULL: it was not */
 	const struct wb_mapback_pair *prefix; /* directory prefixes, longest first: for paths that are not in the table */
 	size_t nprefix;
 };

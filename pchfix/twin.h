@@ -14,6 +14,10 @@
 char *wb_twin_text(struct wb_arena *a, size_t *n, const char *data, size_t len, const struct wb_roots *roots,
 		   const char *from_dir, const struct wb_graph *graph, uint32_t file, bool requote);
 
+/* `path` (absolute, or relative to the command's cwd) as it is written in a file that lies in `from_dir` (absolute,
+ * physical); NULL: not below a root. */
+const char *wb_twin_respell(struct wb_arena *a, const struct wb_roots *roots, const char *from_dir, const char *path);
+
 /* Name of the twin of the header whose path relative to action_cwd is `relative`: "waybill-<16 hex>.hxx", suffix kept. */
 char *wb_twin_name(struct wb_arena *a, const char *relative);
 

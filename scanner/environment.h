@@ -3,10 +3,13 @@
 #ifndef WB_SCANNER_ENVIRONMENT_H
 #define WB_SCANNER_ENVIRONMENT_H
 
+#include "base/envnames.h"
 #include "scanner/command.h"
 
-/* Names of every variable that matters, NULL-terminated: what a client must send, and no more. Static. */
-extern const char *const wb_environment_names[];
+/* Names of every variable that matters, NULL-terminated: what a client must send, and no more. */
+#define wb_environment_names wb_env_names
+
+#define WB_ACTION_PATH "/usr/bin:/bin" /* PATH of every action, and of every question to a compiler */
 
 /* Fold `env` (NULL-terminated "K=V") into `cmd`: CPATH becomes -I after the last -I, C_INCLUDE_PATH and CPLUS_INCLUDE_PATH
  * system directories after the last -isystem (empty elements mean "."), SOURCE_DATE_EPOCH stays a variable; a variable that

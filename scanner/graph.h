@@ -16,6 +16,7 @@ enum wb_graph_file_flag {
 	WB_GRAPH_TIME = 8,	/* uses __DATE__, __TIME__ or __TIMESTAMP__ in expanded text or conditions (may over-approximate) */
 	WB_GRAPH_INCBIN = 16,	/* its text has the word incbin */
 	WB_GRAPH_EMBED = 32,	/* #embed target */
+	WB_GRAPH_ONCE = 64,	/* guarded by #pragma once or #import: by the identity of the file, not by a macro */
 };
 
 struct wb_graph_file {

@@ -7,10 +7,10 @@
 
 struct wb_language {
 	const char *name; /* the suffix without dot, or -x's word */
-	uint8_t where;	  /* WB_WHERE_GCC, WB_WHERE_CLANG */
-	uint8_t lang;	  /* enum wb_lang */
-	bool header;	  /* compiling it makes a precompiled header */
-	uint8_t reason;	  /* enum wb_reason */
+	uint8_t where;    /* WB_WHERE_GCC, WB_WHERE_CLANG */
+	uint8_t lang;     /* enum wb_lang */
+	bool header;      /* compiling it makes a precompiled header */
+	uint8_t reason;   /* enum wb_reason */
 };
 
 /* By suffix; `cxx_driver`: C files are C++ (g++, clang++). NULL: the driver would hand the file to the linker. */

@@ -5,7 +5,7 @@ static const struct {
 	const char *text;
 } reasons[] = {
 #define X(id, name, text) {name, text},
-	WB_REASONS(X)
+    WB_REASONS(X)
 #undef X
 };
 

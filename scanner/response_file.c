@@ -35,50 +35,48 @@ static bool separates(enum wb_response_style style, char c)
 	return is_space(c) && (style == WB_RESPONSE_LIBIBERTY || (c != '\v' && c != '\f'));
 }
 
-/* Cut the next word off `s`; false at the end. Quotes and backslashes as in libiberty's buildargv and
- * llvm::cl::TokenizeGNUCommandLine: a backslash takes the next byte as it is, also inside either kind of quote. */
-static bool next_word(struct wb_str *s, char **word, struct wb_arena *a, enum wb_response_style style)
-{
-	for (;;) {
-		size_t i = 0;
-		while (i < s->n && separates(style, s->p[i]))
-			i++;
-		s->p += i;
-		s->n -= i;
-		if (s->n == 0)
-			return false;
+/* What is left of a response file; words are cut in place, so `end` is writable and holds a NUL. */
+struct cursor {
+	char *p, *end;
+};
 
-		char *w = wb_arena_alloc(a, s->n + 1);
-		size_t n = 0;
-		char quote = 0;
-		for (i = 0; i < s->n; i++) {
-			char c = s->p[i];
-			if (c == '\\') {
-				if (i + 1 < s->n)
-					w[n++] = s->p[++i];
-				else if (style == WB_RESPONSE_LLVM && !quote)
-					w[n++] = c;
+/* Cut the next word; NULL at the end. Quotes and backslashes as in libiberty's buildargv and LLVM's
+ * cl::TokenizeGNUCommandLine: a backslash takes the next byte as it is, also inside either kind of quote. */
+static char *next_word(struct cursor *c, enum wb_response_style style)
+{
+	while (c->p < c->end) {
+		if (separates(style, *c->p)) {
+			c->p++;
+			continue;
+		}
+		char *word = c->p, *to = word, quote = 0;
+		for (; c->p < c->end; c->p++) {
+			char ch = *c->p;
+			if (ch == '\\') {
+				if (c->p + 1 < c->end)
+					*to++ = *++c->p;
+				else if (style == WB_RESPONSE_LLVM)
+					*to++ = ch;
 			} else if (quote) {
-				if (c == quote)
+				if (ch == quote)
 					quote = 0;
 				else
-					w[n++] = c;
-			} else if (c == '\'' || c == '"') {
-				quote = c;
-			} else if (separates(style, c)) {
+					*to++ = ch;
+			} else if (ch == '\'' || ch == '"') {
+				quote = ch;
+			} else if (separates(style, ch)) {
 				break;
 			} else {
-				w[n++] = c;
+				*to++ = ch;
 			}
 		}
-		s->p += i;
-		s->n -= i;
-		if (n == 0 && style == WB_RESPONSE_LLVM)
-			continue; /* LLVM has no empty words */
-		w[n] = '\0';
-		*word = w;
-		return true;
+		if (c->p < c->end)
+			c->p++; /* the separator: the word's NUL may go there */
+		*to = '\0';
+		if (to > word || style == WB_RESPONSE_LIBIBERTY)
+			return word; /* LLVM has no empty words */
 	}
+	return NULL;
 }
 
 static wb_status add_word(struct expansion *x, const char *word, unsigned depth);
@@ -97,11 +95,10 @@ static wb_status add_file(struct expansion *x, const char *path, const char *nam
 		return wb_fail(x->err, WB_EINVAL, "%s: a NUL byte in a response file", name);
 	wb_argv_push(x->files, x->a, path);
 
-	struct wb_str rest = {data, n};
+	struct cursor c = {data, data + n};
 	if (x->style == WB_RESPONSE_LLVM && n >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
-		rest = (struct wb_str){data + 3, n - 3};
-	char *word;
-	while (next_word(&rest, &word, x->a, x->style))
+		c.p += 3;
+	for (const char *word; (word = next_word(&c, x->style));)
 		WB_TRY(add_word(x, word, depth + 1));
 	return wb_ok();
 }

@@ -58,6 +58,9 @@ bool wb_toolchain_defines(const struct wb_toolchain *tc, const char *name);
 /* Answer all questions: from the cache, the unknown ones in one batch from the compiler. Thread-safe. */
 wb_status wb_toolchain_ask(const struct wb_toolchain *tc, struct wb_question *q, size_t n, struct wb_err *err);
 
+/* The answer to one question when it is known already; nothing is run. Thread-safe. */
+bool wb_toolchain_known(const struct wb_toolchain *tc, struct wb_question *q);
+
 /* For `waybill doctor`: describe `compiler` (as would be run from `cwd`). */
 wb_status wb_toolchain_describe(struct wb_buf *out, struct wb_toolchains *t, const char *compiler, const char *path_env,
 				struct wb_err *err);

@@ -12,10 +12,12 @@
 
 #define DEPFILE_MAX (64u << 20)
 
-void wb_delivery_of_plan(struct wb_delivery *d, const struct wb_plan *p)
+void wb_delivery_of_plan(struct wb_delivery *d, struct wb_arena *a, const struct wb_plan *p)
 {
+	struct wb_rewrite_output *output = wb_arena_array(a, p->rewrite.noutput, sizeof *output);
+
 	*d = (struct wb_delivery){
-	    .output = p->rewrite.output,
+	    .output = output,
 	    .noutput = p->rewrite.noutput,
 	    .mapback = p->rewrite.mapback,
 	    .want_color = p->want_color,
@@ -24,9 +26,12 @@ void wb_delivery_of_plan(struct wb_delivery *d, const struct wb_plan *p)
 	    .umask = p->req->umask,
 	    .object = "",
 	};
-	for (size_t i = 0; i < d->noutput; i++)
-		if (d->output[i].kind == WB_OUT_OBJECT)
-			d->object = d->output[i].real_path;
+	for (size_t i = 0; i < d->noutput; i++) {
+		output[i] = p->rewrite.output[i];
+		output[i].action_path = p->action.output[i];
+		if (output[i].kind == WB_OUT_OBJECT)
+			d->object = output[i].real_path;
+	}
 }
 
 static const struct wb_mapback_pair *copy_pairs(struct wb_arena *a, const struct wb_mapback_pair *pair, size_t n)
@@ -52,15 +57,15 @@ void wb_delivery_copy(struct wb_delivery *out, struct wb_arena *a, const struct 
 	out->mapback.path = copy_pairs(a, d->mapback.path, d->mapback.npath);
 	out->mapback.prefix = copy_pairs(a, d->mapback.prefix, d->mapback.nprefix);
 	out->object = wb_arena_strdup(a, d->object);
+	out->mapback.target =
+	    (struct wb_mapback_pair){d->mapback.target.from ? wb_arena_strdup(a, d->mapback.target.from) : NULL,
+				     d->mapback.target.to ? wb_arena_strdup(a, d->mapback.target.to) : NULL};
 }
 
-/* Paths in a result come without "./" and with single slashes; the rewritten command may spell them otherwise. */
-static const struct wb_result_file *result_file(const struct wb_action_result *r, struct wb_arena *a, const char *path)
+static const struct wb_result_file *result_file(const struct wb_action_result *r, const char *path)
 {
-	const char *folded = wb_path_fold(a, path);
-
 	for (size_t i = 0; i < r->nfile; i++)
-		if (strcmp(r->file[i].path, folded) == 0)
+		if (strcmp(r->file[i].path, path) == 0)
 			return &r->file[i];
 	return NULL;
 }
@@ -96,10 +101,17 @@ wb_status wb_deliver(struct wb_delivered *out, struct wb_arena *a, struct wb_bac
 
 	*out = (struct wb_delivered){WB_BUF_INIT, WB_BUF_INIT, 0};
 	for (size_t i = 0; i < d->noutput; i++) {
-		file[i] = result_file(r, a, d->output[i].action_path);
+		file[i] = result_file(r, d->output[i].action_path);
 		if (!file[i] && !d->output[i].optional)
 			return wb_fail(err, WB_EPROTO, "the action succeeded but left out %s",
 				       d->output[i].action_path);
+	}
+	for (size_t i = 0; i < d->noutput; i++) {
+		const char *dir = wb_path_dirname(a, d->output[i].real_path);
+
+		/* The sandbox had every directory; a compiler here would have failed without it. */
+		if (access(dir, W_OK | X_OK) != 0)
+			return wb_fail(err, WB_EIO, "cannot write into the directory %s", dir);
 	}
 	for (size_t i = 0; i < d->noutput; i++) {
 		const struct wb_rewrite_output *o = &d->output[i];

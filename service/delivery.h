@@ -22,8 +22,8 @@ struct wb_delivery {
 	const char *object; /* absolute path of the main output, for `explain` and logs */
 };
 
-/* From a plan that reached WB_STAGE_ACTION; borrows from it. */
-void wb_delivery_of_plan(struct wb_delivery *d, const struct wb_plan *p);
+/* From a plan that reached WB_STAGE_ACTION; borrows from it and from `a`. */
+void wb_delivery_of_plan(struct wb_delivery *d, struct wb_arena *a, const struct wb_plan *p);
 
 /* Deep copy into `a`. */
 void wb_delivery_copy(struct wb_delivery *out, struct wb_arena *a, const struct wb_delivery *d);

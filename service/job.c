@@ -47,7 +47,7 @@ static struct wb_mapback local_mapback(struct wb_job *j)
 
 	if (p->reached >= WB_STAGE_REWRITE)
 		return p->rewrite.mapback;
-	return (struct wb_mapback){NULL, 0, NULL, 0};
+	return (struct wb_mapback){0};
 }
 
 /* The compiler writes to a pipe when its text must be mapped: say the colour that it would have chosen itself. */
@@ -254,7 +254,7 @@ static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_er
 			run_local(j, p->reason, p->reason_text);
 			return wb_ok();
 		}
-		wb_delivery_of_plan(&d, p);
+		wb_delivery_of_plan(&d, &j->arena, p);
 		st = attempt_once(j, &d, &hit, err);
 		if (wb_is_ok(st)) {
 			if (hit)

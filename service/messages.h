@@ -1,6 +1,6 @@
-/* messages.h — REAPI messages: short names for the generated types, canonical packing, and decoding into an arena with a
- * memory limit (protobuf-c has none: 4 MiB of empty submessages would become 285 MB). None of the messages decoded here is
- * recursive. Thread-safe: no shared state. */
+/* messages.h — REAPI messages: short names for the generated types, canonical packing, and decoding into an arena with
+ * a memory limit (protobuf-c has none: 4 MiB of empty submessages would become 285 MB). None of the messages decoded
+ * here is recursive. Thread-safe: no shared state. */
 #ifndef WB_SERVICE_MESSAGES_H
 #define WB_SERVICE_MESSAGES_H
 
@@ -20,14 +20,15 @@ typedef Build__Bazel__Remote__Execution__V2__Directory wb_re_directory;
 typedef Build__Bazel__Remote__Execution__V2__OutputFile wb_re_output_file;
 typedef Build__Bazel__Remote__Execution__V2__ActionResult wb_re_action_result;
 
-#define WB_MESSAGE_MAX ((size_t)64 << 20)	 /* serialised bytes of one message */
+#define WB_MESSAGE_MAX        ((size_t)64 << 20)  /* serialised bytes of one message */
 #define WB_MESSAGE_MAX_MEMORY ((size_t)512 << 20) /* decoded bytes of one message */
 
 /* Decode `n` bytes into memory of `a`; nothing to release, and never protobuf-c's own free function. `what` names the
  * message in errors. WB_EPROTO: malformed; WB_ELIMIT. */
 wb_status wb_action_decode(wb_re_action **out, struct wb_arena *a, const void *data, size_t n, struct wb_err *err);
 wb_status wb_command_decode(wb_re_command **out, struct wb_arena *a, const void *data, size_t n, struct wb_err *err);
-wb_status wb_directory_decode(wb_re_directory **out, struct wb_arena *a, const void *data, size_t n, struct wb_err *err);
+wb_status wb_directory_decode(wb_re_directory **out, struct wb_arena *a, const void *data, size_t n,
+			      struct wb_err *err);
 wb_status wb_action_result_decode(wb_re_action_result **out, struct wb_arena *a, const void *data, size_t n,
 				  struct wb_err *err);
 /* The same for any message, with a limit of the caller's. */

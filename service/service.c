@@ -15,19 +15,42 @@
 #include "service/stats.h"
 #include "service/store.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define CACHES_MAX 8
+
+/* A store has one owner. While a daemon of another build holds the cache, this one works on a cache of its own inside it; they
+ * must neither share nor end each other. */
+static wb_status open_store(struct wb_service *s, struct wb_err *err)
+{
+	const char *dir = s->config.value[WB_SET_CACHE_DIR];
+	int64_t limit = wb_config_number(&s->config, WB_SET_CACHE_SIZE);
+	wb_status st = wb_ok();
+
+	for (int i = 0; i < CACHES_MAX; i++) {
+		if (i == 0)
+			snprintf(s->cache_dir, sizeof s->cache_dir, "%s", dir);
+		else
+			snprintf(s->cache_dir, sizeof s->cache_dir, "%s/build-%d", dir, i + 1);
+		WB_TRY(wb_dir_make(s->cache_dir, 0700, err));
+		st = wb_store_new(&s->store, s->cache_dir, limit, err);
+		if (st.code != WB_EBUSY)
+			break;
+	}
+	return st;
+}
 
 static wb_status open_all(struct wb_service *s, struct wb_arena *a, struct wb_err *err)
 {
 	const char *dir = s->cache_dir;
 
-	WB_TRY(wb_dir_make(dir, 0700, err));
+	WB_TRY(open_store(s, err));
 	WB_TRY(wb_stats_new(&s->stats, wb_arena_printf(a, "%s/stats", dir), err));
 	WB_TRY(wb_facts_new(&s->facts, wb_arena_printf(a, "%s/facts", dir), err));
 	WB_TRY(wb_toolchains_new(&s->toolchains, s->facts, wb_arena_printf(a, "%s/toolchains", dir), err));
 	WB_TRY(wb_scanner_new(&s->scanner, NULL, err));
-	WB_TRY(wb_store_new(&s->store, dir, wb_config_number(&s->config, WB_SET_CACHE_SIZE), err));
 	WB_TRY(wb_action_cache_new(&s->action_cache, dir, s->store, err));
 	WB_TRY(wb_sandbox_new(&s->sandbox, s->config.value[WB_SET_SANDBOX], err));
 	s->compile_slots = wb_slots_new(s->jobs);
@@ -45,7 +68,6 @@ wb_status wb_service_init(struct wb_service *s, const struct wb_config *config, 
 
 	memset(s, 0, sizeof *s);
 	s->config = *config;
-	s->cache_dir = config->value[WB_SET_CACHE_DIR];
 	s->jobs = jobs > 0 ? (unsigned)jobs : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	wb_arena_init(&a);
 	wb_status st = open_all(s, &a, err);

@@ -147,7 +147,7 @@ static wb_status put_failed(struct wb_store *s, wb_status status)
 {
 	if (status.code == WB_ENOSPC) {
 		atomic_store(&s->disk_full, true);
-		wb_store_poke(s);
+		wb_store_poke(s, 0);
 	}
 	return status;
 }
@@ -190,7 +190,7 @@ static wb_status commit(struct wb_store *s, const struct wb_digest *d, const cha
 	pthread_mutex_unlock(&sh->lock);
 	if (e != 0)
 		return put_failed(s, wb_fail_errno(err, e, "cannot store %s", path));
-	wb_store_poke(s);
+	wb_store_poke(s, d->size);
 	return wb_ok();
 }
 
@@ -282,39 +282,43 @@ wb_status wb_store_put_file(struct wb_store *s, const struct wb_digest *want, co
 	return wb_ok();
 }
 
-wb_status wb_store_take_file(struct wb_store *s, const char *path, bool exec, struct wb_digest *got, struct wb_err *err)
+/* Hash an output through `fd`, and see that it is one that may be renamed. `*copy`: it has other names. */
+static wb_status judge_output(int fd, const char *path, bool *copy, struct wb_digest *got, struct wb_err *err)
 {
 	struct stat before, after;
-	struct blob_id id[2];
+	struct blob_id was, is;
+	*copy = false;
+	if (fstat(fd, &before) < 0)
+		return wb_fail_errno(err, errno, "cannot stat %s", path);
+	if (!S_ISREG(before.st_mode))
+		return wb_fail(err, WB_EINVAL, "%s is not a regular file", path);
+	*copy = before.st_nlink != 1;
+	if (*copy)
+		return wb_ok();
+	WB_TRY(wb_digest_fd(got, fd, path, err));
+	if (fstat(fd, &after) < 0)
+		return wb_fail_errno(err, errno, "cannot stat %s", path);
+	id_of(&was, &before);
+	id_of(&is, &after);
+	if (!wb_blob_id_eq(&was, &is))
+		return wb_fail(err, WB_ESTALE, "%s changed while it was being stored", path);
+	return wb_ok();
+}
+
+wb_status wb_store_take_file(struct wb_store *s, const char *path, bool exec, struct wb_digest *got, struct wb_err *err)
+{
+	bool copy;
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return wb_fail_errno(err, errno, "cannot open %s", path);
-	wb_status status = wb_ok();
-	bool copy = false;
-	if (fstat(fd, &before) < 0 || !S_ISREG(before.st_mode)) {
-		status = wb_fail(err, WB_EINVAL, "%s is not a regular file", path);
-		goto out;
-	}
-	copy = before.st_nlink != 1;
-	if (copy)
-		goto out;
-	status = wb_digest_fd(got, fd, path, err);
-	if (!wb_is_ok(status))
-		goto out;
-	id_of(&id[0], &before);
-	if (fstat(fd, &after) == 0)
-		id_of(&id[1], &after);
-	if (after.st_nlink != 1 || !wb_blob_id_eq(&id[0], &id[1]))
-		status = wb_fail(err, WB_ESTALE, "%s changed while it was being stored", path);
-	else if (fchmod(fd, mode_of(exec)) < 0)
+	wb_status status = judge_output(fd, path, &copy, got, err);
+	if (wb_is_ok(status) && !copy && fchmod(fd, mode_of(exec)) < 0)
 		status = wb_fail_errno(err, errno, "cannot set the mode of %s", path);
-out:
 	close(fd);
+	WB_TRY(status);
 	if (copy)
 		return put_copy(s, NULL, path, exec, got, err);
-	if (!wb_is_ok(status) || is_empty(got))
-		return status;
-	return commit(s, got, path, exec, err);
+	return is_empty(got) ? wb_ok() : commit(s, got, path, exec, err);
 }
 
 static wb_status is_corrupt(const char *path, struct wb_err *err)
@@ -385,8 +389,8 @@ static wb_status make_variant(struct wb_store *s, const struct wb_digest *d, boo
 }
 
 /* Find the blob, verified; on success the shard's lock is held. */
-static wb_status acquire(char path[STORE_PATH], struct blob **out, struct wb_store *s, const struct wb_digest *d, bool exec,
-			 struct wb_err *err)
+static wb_status acquire(char path[STORE_PATH], struct blob **out, struct wb_store *s, const struct wb_digest *d,
+			 bool exec, struct wb_err *err)
 {
 	struct shard *sh = shard_of(s, d);
 	wb_store_blob_path(path, s, d, exec);

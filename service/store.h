@@ -38,6 +38,10 @@ wb_status wb_store_place(struct wb_store *s, const struct wb_digest *d, const ch
 wb_status wb_store_link(struct wb_store *s, const struct wb_digest *d, const char *to, bool exec, bool copy,
 			struct wb_err *err);
 
+/* Undo a wb_store_link (not a copy): removing a name changes the blob's ctime, and only a change that the store knows of does
+ * not cost another look at the whole blob. */
+void wb_store_unlink(struct wb_store *s, const struct wb_digest *d, const char *link, bool exec);
+
 /* Pins: while a job runs, what it needs must not be evicted. A pin set belongs to one job. */
 struct wb_pins;
 struct wb_pins *wb_pins_new(struct wb_store *s);

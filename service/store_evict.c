@@ -1,8 +1,8 @@
 /* Sizes, use times and eviction.
  *
- * The time of last use of a blob is in memory, and on disk its atime, set explicitly (so it also works with noatime) now and
- * then: setting it moves the ctime, which the store then notes as its own doing. Totals are kept per shard, exact from the
- * moment when the shard has been counted; DIR/usage carries them over a clean restart. */
+ * The time of last use of a blob is in memory, and on disk its atime, set explicitly (so it also works with noatime)
+ * now and then: setting it moves the ctime, which the store then notes as its own doing. Totals are kept per shard,
+ * exact from the moment when the shard has been counted; DIR/usage carries them over a clean restart. */
 #define _GNU_SOURCE
 #include "service/store_impl.h"
 
@@ -23,11 +23,11 @@
 #include <unistd.h>
 
 enum {
-	TICK_SECONDS = 60,	    /* how often the maintenance thread looks around by itself */
-	SAVE_TIMES_SECONDS = 600,   /* how often it writes use times */
-	GRACE_SECONDS = 60,	    /* what was used so recently is not evicted unasked: a job may be about to need it */
-	DISK_FULL_SECONDS = 10,	    /* at most so often a full disk makes room */
-	LOW_WATER_PERCENT = 90,	    /* unasked eviction goes down to this part of the limit (or of what is there) */
+	TICK_SECONDS = 60,        /* how often the maintenance thread looks around by itself */
+	SAVE_TIMES_SECONDS = 600, /* how often it writes use times */
+	GRACE_SECONDS = 60,       /* what was used so recently is not evicted unasked: a job may be about to need it */
+	DISK_FULL_SECONDS = 10,   /* at most so often a full disk makes room */
+	LOW_WATER_PERCENT = 90,   /* unasked eviction goes down to this part of the limit (or of what is there) */
 };
 
 #define USAGE_HEADER "waybill store usage 1\n"
@@ -183,10 +183,10 @@ wb_status wb_store_prune(struct wb_store *s, int64_t limit, int64_t *freed, stru
 	if (freed == NULL)
 		freed = &ignored;
 	*freed = 0;
+	if (limit < 0 && s->limit <= 0)
+		return wb_ok(); /* "the configured limit", and there is none */
 	if (limit < 0)
 		limit = s->limit;
-	if (limit <= 0 && s->limit <= 0)
-		return wb_ok(); /* "the configured limit", and there is none */
 	return evict(s, limit, INT64_MAX, freed, err);
 }
 
@@ -285,12 +285,14 @@ static int64_t known_bytes(struct wb_store *s)
 	return n;
 }
 
-void wb_store_poke(struct wb_store *s)
+void wb_store_poke(struct wb_store *s, int64_t added)
 {
-	/* Summing 256 shards for every put would be dear; the thread does it, once in a while. */
-	unsigned n = atomic_fetch_add(&s->pokes, 1);
-	if (n % 64 != 63 && !atomic_load(&s->disk_full))
+	/* Summing 256 shards for every put would be dear: the thread does it, each time that a part of the limit was
+	 * added. */
+	int64_t step = s->limit / 128, sum = atomic_fetch_add(&s->added, added) + added;
+	if (!atomic_load(&s->disk_full) && (s->limit <= 0 || sum < step))
 		return;
+	atomic_store(&s->added, 0);
 	pthread_mutex_lock(&s->lock);
 	s->work = true;
 	pthread_cond_signal(&s->wake);
@@ -311,7 +313,8 @@ static void make_room(struct wb_store *s, bool disk_full)
 	wb_status status = evict(s, limit, now - GRACE_SECONDS, &freed, &err);
 	if (!wb_is_ok(status))
 		wb_log(WB_LOG_WARN, "eviction: %s", err.text);
-	wb_log(WB_LOG_INFO, "evicted %" PRId64 " bytes of %" PRId64 "%s", freed, bytes, disk_full ? " (disk full)" : "");
+	wb_log(WB_LOG_INFO, "evicted %" PRId64 " bytes of %" PRId64 "%s", freed, bytes,
+	       disk_full ? " (disk full)" : "");
 }
 
 static void *maintain(void *arg)

@@ -1,8 +1,8 @@
 /* store_impl.h — shared by store.c (blobs), store_evict.c (sizes, use times, eviction). Nobody else includes it.
  *
  * On disk: DIR/lock, DIR/usage (totals, only after a clean end), DIR/tmp, DIR/cas/ab/<64 hex>[.x].
- * In memory: 256 shards by first byte of the hash, each with its lock, its totals and what this process knows of the blobs that
- * it has touched. A blob nobody touched costs no memory, and opening a big store costs no scan. */
+ * In memory: 256 shards by first byte of the hash, each with its lock, its totals and what this process knows of the
+ * blobs that it has touched. A blob nobody touched costs no memory, and opening a big store costs no scan. */
 #ifndef WB_SERVICE_STORE_IMPL_H
 #define WB_SERVICE_STORE_IMPL_H
 
@@ -24,7 +24,7 @@ struct blob_id {
 struct blob {
 	unsigned pins;
 	bool used_dirty; /* `used` is newer than the atime on disk */
-	int64_t used;	 /* wall clock seconds, 0: not in this process; the atime says */
+	int64_t used;    /* wall clock seconds, 0: not in this process; the atime says */
 	struct blob_variant {
 		bool verified; /* the inode described by `id` had the right digest */
 		struct blob_id id;
@@ -42,7 +42,8 @@ struct wb_store {
 	char *dir, *tmp;
 	int lock_fd;
 	int64_t limit;
-	atomic_uint serial, pokes;
+	atomic_uint serial;
+	_Atomic int64_t added; /* bytes since the maintenance thread last looked */
 	atomic_bool disk_full; /* a put met ENOSPC: make room */
 	struct shard shard[STORE_SHARDS];
 	/* the maintenance thread */
@@ -66,8 +67,8 @@ void wb_store_used(struct blob *b);
 void wb_store_load_usage(struct wb_store *s);
 void wb_store_save_usage(struct wb_store *s);
 void wb_store_save_times(struct wb_store *s);
-/* Wake the maintenance thread when there may be too much; called without locks. */
-void wb_store_poke(struct wb_store *s);
+/* `added` bytes more: wake the maintenance thread when there may be too much. Called without locks. */
+void wb_store_poke(struct wb_store *s, int64_t added);
 wb_status wb_store_start_maintenance(struct wb_store *s, struct wb_err *err);
 void wb_store_stop_maintenance(struct wb_store *s);
 

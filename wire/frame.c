@@ -161,7 +161,7 @@ static void decode_free(void *data, void *p)
 void *wb_frame_decode(const ProtobufCMessageDescriptor *desc, struct wb_arena *a, const uint8_t *data, size_t n)
 {
 	struct decode_memory m = {a, n > (SIZE_MAX - DECODE_BASE) / DECODE_FACTOR ? SIZE_MAX
-										: n * DECODE_FACTOR + DECODE_BASE};
+										  : n * DECODE_FACTOR + DECODE_BASE};
 	ProtobufCAllocator allocator = {decode_alloc, decode_free, &m};
 	return protobuf_c_message_unpack(desc, &allocator, n, data);
 }

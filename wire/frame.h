@@ -1,5 +1,5 @@
-/* frame.h — frames on the unix socket: a 12-byte header (magic "WBL1", type, payload length; little-endian 32-bit each) and
- * a protobuf payload. Used by both ends; no threads, no globals. */
+/* frame.h — frames on the unix socket: a 12-byte header (magic "WBL1", type, payload length; little-endian 32-bit each)
+ * and a protobuf payload. Used by both ends; no threads, no globals. */
 #ifndef WB_WIRE_FRAME_H
 #define WB_WIRE_FRAME_H
 
@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WB_FRAME_MAGIC 0x314c4257u /* "WBL1" */
-#define WB_FRAME_MAX (256u << 20)  /* bytes of payload either side accepts */
+#define WB_FRAME_MAGIC 0x314c4257u  /* "WBL1" */
+#define WB_FRAME_MAX   (256u << 20) /* bytes of payload either side accepts */
 
 enum wb_frame_type {
 	WB_FRAME_COMPILE_REQUEST = 1,
@@ -27,7 +27,7 @@ enum wb_frame_type {
 };
 
 #define WB_FRAME_ALIVE_MS 5000
-#ifndef WB_FRAME_SILENCE_MS /* tests have less patience */
+#ifndef WB_FRAME_SILENCE_MS       /* tests have less patience */
 #define WB_FRAME_SILENCE_MS 30000 /* a daemon that is silent for so long is taken for dead */
 #endif
 
@@ -42,13 +42,13 @@ struct wb_frame {
  * read for as long as SO_SNDTIMEO allows (wb_socket_connect sets it). One thread at a time per descriptor. */
 wb_status wb_frame_send(int fd, enum wb_frame_type type, const ProtobufCMessage *msg, struct wb_err *err);
 
-/* Receive one frame into `a`. `timeout_ms` < 0: wait for ever; it bounds each wait for bytes. WB_EIO: the peer closed or is
- * gone; WB_EPROTO: not a frame; WB_ELIMIT: larger than `max`; WB_EBUSY: timeout. */
+/* Receive one frame into `a`. `timeout_ms` < 0: wait for ever; it bounds each wait for bytes. WB_EIO: the peer closed
+ * or is gone; WB_EPROTO: not a frame; WB_ELIMIT: larger than `max`; WB_EBUSY: timeout. */
 wb_status wb_frame_receive(struct wb_frame *out, struct wb_arena *a, int fd, uint32_t max, int timeout_ms,
 			   struct wb_err *err);
 
-/* Decode the payload as `desc` with memory from `a`, at most 32 times the payload plus 1 MiB. NULL: it does not parse. No
- * message of wire.proto is recursive, so the depth is bounded. Nothing to release but the arena. */
+/* Decode the payload as `desc` with memory from `a`, at most 32 times the payload plus 1 MiB. NULL: it does not parse.
+ * No message of wire.proto is recursive, so the depth is bounded. Nothing to release but the arena. */
 void *wb_frame_decode(const ProtobufCMessageDescriptor *desc, struct wb_arena *a, const uint8_t *data, size_t n);
 
 #endif

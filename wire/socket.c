@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "base/config.h"
-#include "generated/buildid.h"
+#include "buildid.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,8 +102,7 @@ wb_status wb_socket_check_peer(int fd, struct wb_err *err)
 	if (!peer(&who, fd))
 		return wb_fail_errno(err, errno, "cannot tell who is at the other end of the socket");
 	if (who.uid != geteuid() && who.uid != 0)
-		return wb_fail(err, WB_EINVAL, "user %u is at the other end of the socket: refused",
-			       (unsigned)who.uid);
+		return wb_fail(err, WB_EINVAL, "user %u is at the other end of the socket: refused", (unsigned)who.uid);
 	return wb_ok();
 }
 

@@ -48,21 +48,25 @@ struct wb_shim_request {
 	size_t nforced;
 	const struct wb_shim_overlay *overlay;
 	size_t noverlay;
+	bool full;	 /* lex every token: needed where the reduction to directives is not sound (assembler) */
 	int64_t racy_ns; /* files touched less than this before they are read are not kept in the cache */
 	/* Questions such as __has_builtin(operand): false when the answer is not known yet (the scan goes on with 0). */
 	bool (*answer)(void *ctx, const char *name, const char *operand, uint32_t *value);
 	void *answer_ctx;
 };
 
-/* What one pass saw that makes its result doubtful, or that a careful caller must look at. */
+/* What makes a result doubtful, or what a careful caller must look at. */
 enum wb_shim_note {
+	/* of the whole pass */
 	WB_SHIM_MALFORMED_QUESTION = 1, /* a question whose operand could not be read */
-	WB_SHIM_PRAGMA_DEPENDENCY = 2,	/* #pragma GCC dependency: a look-up that leaves no trace */
-	WB_SHIM_PRAGMA_TARGET = 4,	/* #pragma GCC target, optimize, push_options ...: changes gcc's predefined macros */
-	WB_SHIM_ELIFDEF = 8,		/* #elifdef, #elifndef: gcc 12 takes them or not by standard */
-	WB_SHIM_FILE_MACRO = 16,	/* __FILE__ and its kin were expanded in a directive */
-	WB_SHIM_CANNOT_READ = 32,	/* a file exists but could not be read, or is too big */
-	WB_SHIM_TWINS_ONCE = 64,	/* two files with equal content, both read once only by #pragma once or #import */
+	WB_SHIM_FILE_MACRO = 2,		/* __FILE__ and its kin were expanded in a directive */
+	WB_SHIM_CANNOT_READ = 4,	/* a file exists but could not be read, or is too big */
+	WB_SHIM_TWINS_ONCE = 8,		/* two files of equal content, kept apart only by #pragma once or #import */
+	/* of one file */
+	WB_SHIM_PRAGMA_DEPENDENCY = 16, /* #pragma GCC dependency: a look-up that leaves no trace */
+	WB_SHIM_PRAGMA_TARGET = 32,	/* #pragma GCC target, push_options ...: changes gcc's predefined macros */
+	WB_SHIM_ELIFDEF = 64,		/* #elifdef, #elifndef: whether gcc 12 reads them depends on the standard */
+	WB_SHIM_ASM_INCLUDE = 128,	/* has the word .include: an input of the assembler */
 };
 
 struct wb_shim_result {
@@ -75,8 +79,9 @@ struct wb_shim_result {
 	bool failed;
 	bool modules;
 	bool full; /* every token was lexed (a directive-only pass was not exact for this unit) */
-	uint32_t notes; /* enum wb_shim_note bits, of files that are no part of the compiler */
-	const char *note_file; /* the file of the last note; "" when there is none */
+	const uint32_t *file_notes; /* enum wb_shim_note bits of each file */
+	uint32_t notes;		    /* those of the whole pass */
+	const char *doubt;	    /* what the last of `notes` is about: a file or an operand; "" */
 	const char *diagnostics;
 	uint64_t bytes_read, files_read; /* from disk, by this request: what the cache did not have */
 };

@@ -46,7 +46,7 @@ bool statPath(wb_stat_id &out, const char *path)
 	return true;
 }
 
-static bool isWordByte(char c)
+bool isWordByte(char c)
 {
 	return isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
@@ -61,7 +61,7 @@ static bool hasWord(StringRef text, StringRef word)
 	return false;
 }
 
-// May the word at `at` be the name of a directive? Generous: what stands between it and the '#' (or "%:", "??=") may be
+// May the word at `at` be the name of a directive? Generous: what stands between it and the '#' (or another spelling of it) may be
 // white space, spliced lines and comments; too often "yes" costs time only.
 static bool mayBeDirectiveName(StringRef text, size_t at)
 {
@@ -69,8 +69,15 @@ static bool mayBeDirectiveName(StringRef text, size_t at)
 	while (back > 0 && strchr(" \t\v\f\\\r\n*/", text[back - 1]) != nullptr)
 		back--;
 	StringRef before = text.take_front(back);
-	return before.ends_with("#") || before.ends_with("%:") || before.ends_with("??=") ||
+	return before.ends_with("#") || before.ends_with("%:") || before.ends_with("?\?=") ||
 	       text.slice(back, at).contains("*/");
+}
+
+// The line that holds `at`, from its first character that is not white space.
+static StringRef lineStart(StringRef text, size_t at)
+{
+	size_t start = text.take_front(at).rfind('\n');
+	return text.substr(start == StringRef::npos ? 0 : start + 1).ltrim(" \t");
 }
 
 static uint32_t classify(StringRef text)
@@ -108,9 +115,13 @@ static uint32_t classify(StringRef text)
 						flags |= TextPragmaTarget;
 			}
 		}
-		if (text.contains("_Pragma") && (text.contains("push_macro") || text.contains("pop_macro") ||
-						 text.contains("once") || text.contains("include_alias")))
-			flags |= TextMacroPragma;
+		for (StringRef word : {"push_macro", "pop_macro", "include_alias"})
+			for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1))
+				if (!lineStart(text, at).starts_with("#")) // not a #pragma: a _Pragma, perhaps by a macro
+					flags |= TextMacroPragma;
+		for (size_t at = text.find("_Pragma"); at != StringRef::npos; at = text.find("_Pragma", at + 1))
+			if (text.substr(at + 7).ltrim(" \t(\"").starts_with("once"))
+				flags |= TextMacroPragma;
 		if (text.contains("clang module"))
 			flags |= TextModulePragma;
 	}

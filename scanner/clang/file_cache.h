@@ -27,7 +27,7 @@ enum TextFlag : uint32_t {
 	TextEmbed = 8,            // a directive embed
 	TextPragmaTarget = 16,    // #pragma GCC target and relatives
 	TextPragmaDependency = 32,
-	TextMacroPragma = 64,     // _Pragma together with push_macro, pop_macro or once
+	TextMacroPragma = 64,     // push_macro, pop_macro or once in a _Pragma
 	TextElifdef = 128,
 	TextModulePragma = 256,   // #pragma clang module
 	TextLine = 512,           // #line, or # 1 "x"
@@ -85,6 +85,8 @@ private:
 	uint64_t Held = 0;
 	std::unordered_map<Key, std::shared_ptr<FileText>, KeyHash> Map;
 };
+
+bool isWordByte(char c); // part of an identifier
 
 // stat(2) of `path`, links followed; false: it does not exist or cannot be reached.
 bool statPath(wb_stat_id &out, const char *path);

@@ -79,7 +79,7 @@ daemon_pids() {
     */waybilld) ;;
     *) continue ;;
     esac
-    if tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qF "$T/" || find "$p/fd" -lname "$T/*" 2>/dev/null | grep -q .; then
+    if { tr '\0' '\n' <"$p/cmdline"; } 2>/dev/null | grep -qF "$T/" || find "$p/fd" -lname "$T/*" 2>/dev/null | grep -q .; then
       echo "${p#/proc/}"
     fi
   done

@@ -1,0 +1,256 @@
+#define _GNU_SOURCE
+#include "cli/verbs.h"
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/str.h"
+#include "cli/daemon_client.h"
+#include "cli/help.h"
+#include "cli/output.h"
+#include "cli/request.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, STOP_MS = 40000 };
+
+static const char stop_name[] = "stop", version_name[] = "version";
+
+const struct wb_verb wb_verb_table[] = {
+    {.name = "stats",
+     .synopsis = "[--json] [--reset]",
+     .summary = "Show what was compiled, what was reused, and what ran locally and why",
+     .help = "Counted since the daemon's cache was made, or since the last --reset.\n"
+	     "  --json   one JSON object\n"
+	     "  --reset  start anew, after showing\n",
+     .options = "--json --reset"},
+    {.name = "status",
+     .synopsis = "",
+     .summary = "Show whether a daemon runs, and what it does now",
+     .help = "Starts none; exit code 1 when none runs.\n",
+     .options = "",
+     .daemon = WB_VERB_RUNNING,
+     .not_running = "no daemon runs\n",
+     .not_running_exit = 1},
+    {.name = stop_name,
+     .synopsis = "",
+     .summary = "End the daemon once its running jobs are done",
+     .help = "",
+     .options = "",
+     .daemon = WB_VERB_RUNNING,
+     .not_running = "not running\n"},
+    {.name = "doctor",
+     .synopsis = "",
+     .summary = "Check the compilers, the scanner, the sandbox and the cache",
+     .help = "",
+     .options = ""},
+    {.name = "explain",
+     .synopsis = "FILE.o",
+     .summary = "Tell how an output came about: decision, inputs with reasons, why it missed",
+     .help = "",
+     .options = "",
+     .operands_min = 1,
+     .operands_max = 1},
+    {.name = "fix",
+     .synopsis = "[--format=text|json] -- COMMAND...",
+     .summary = "Show how a compile command is rewritten, argument by argument",
+     .help = "",
+     .options = "--format=text|json",
+     .command = true},
+    {.name = "scan",
+     .synopsis = "[--format=make|json|paths] -- COMMAND...",
+     .summary = "List the files that a compile command reads",
+     .help = "  --format=make   a makefile rule, as -M gives it (the default)\n"
+	     "  --format=json   each file with the reasons it is there\n"
+	     "  --format=paths  one name a line\n",
+     .options = "--format=make|json|paths",
+     .command = true},
+    {.name = "clear", .synopsis = "", .summary = "Remove everything from the cache", .help = "", .options = ""},
+    {.name = "prune",
+     .synopsis = "[SIZE]",
+     .summary = "Shrink the cache to SIZE, else to the cache_size setting",
+     .help = "SIZE is in bytes, or has a suffix K, M, G or T. What was used longest ago is removed first.\n",
+     .options = "",
+     .operands_max = 1},
+    {.name = version_name,
+     .synopsis = "",
+     .summary = "Show the version and the build id",
+     .help = "",
+     .options = "",
+     .daemon = WB_VERB_NONE},
+    {.name = NULL},
+};
+
+const struct wb_verb *wb_verb_find(const char *name)
+{
+	for (const struct wb_verb *v = wb_verb_table; v->name != NULL; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+/* Is `value` (`n` bytes) one of "a|b|c"? */
+static bool is_choice(const char *value, const char *choices, size_t n)
+{
+	size_t len = strlen(value);
+	for (const char *p = choices, *end = choices + n; p < end;) {
+		const char *bar = memchr(p, '|', (size_t)(end - p));
+		size_t each = (size_t)((bar != NULL ? bar : end) - p);
+		if (each == len && memcmp(p, value, len) == 0)
+			return true;
+		p += each + 1;
+	}
+	return false;
+}
+
+/* Is `arg` one of the verb's options, with a value that it takes? */
+static bool has_option(const struct wb_verb *v, const char *arg)
+{
+	for (const char *p = v->options; *p != '\0';) {
+		size_t n = strcspn(p, " ");
+		const char *equals = memchr(p, '=', n);
+		size_t name = equals != NULL ? (size_t)(equals - p) + 1 : n;
+		if (strncmp(arg, p, name) == 0 &&
+		    (equals == NULL ? arg[n] == '\0' : is_choice(arg + name, p + name, n - name)))
+			return true;
+		p += n;
+		p += *p == ' ';
+	}
+	return false;
+}
+
+/* Complain and return false when the arguments do not fit the verb. */
+static bool check_syntax(const struct wb_verb *v, const char *const *args)
+{
+	int operands = 0;
+	size_t i = 0;
+	for (; args[i] != NULL && strcmp(args[i], "--") != 0; i++) {
+		if (args[i][0] != '-') {
+			operands++;
+		} else if (!has_option(v, args[i])) {
+			wb_complain("%s: there is no option '%s'; see 'waybill help %s'", v->name, args[i], v->name);
+			return false;
+		}
+	}
+	bool command = args[i] != NULL;
+	if (v->command && (!command || args[i + 1] == NULL)) {
+		wb_complain("%s: put the compile command after '--': waybill %s %s", v->name, v->name, v->synopsis);
+		return false;
+	}
+	if ((command && !v->command) || operands < v->operands_min || operands > v->operands_max) {
+		wb_complain("%s: usage: waybill %s%s%s", v->name, v->name, v->synopsis[0] == '\0' ? "" : " ",
+			    v->synopsis);
+		return false;
+	}
+	return true;
+}
+
+static bool wants_help(const char *const *args)
+{
+	return args[0] != NULL && (strcmp(args[0], "--help") == 0 || strcmp(args[0], "-h") == 0);
+}
+
+/* A daemon that was told to stop is gone when it hangs up. */
+static int await_end(const struct wb_daemon *d)
+{
+	struct pollfd wait = {d->fd, POLLIN, 0};
+	char byte;
+	while (poll(&wait, 1, STOP_MS) > 0)
+		if (read(d->fd, &byte, 1) <= 0)
+			return 0;
+	wb_complain("the daemon (process %d) does not end; its log is %s", wb_socket_peer_pid(d->fd), d->paths.log);
+	return EXIT_FAILED;
+}
+
+static wb_status converse(int *exit_code, struct wb_daemon *d, const Waybill__Wire__VerbRequest *request,
+			  struct wb_err *err)
+{
+	WB_TRY(wb_frame_send(d->fd, WB_FRAME_VERB_REQUEST, &request->base, err));
+	for (bool last = false; !last;) {
+		struct wb_arena a;
+		void *message = NULL;
+		wb_arena_init(&a);
+		wb_status s = wb_daemon_receive(&message, &a, d, WB_FRAME_VERB_OUTPUT,
+						&waybill__wire__verb_output__descriptor, err);
+		if (!wb_is_ok(s)) {
+			wb_arena_release(&a);
+			return s;
+		}
+		const Waybill__Wire__VerbOutput *out = message;
+		int e = wb_output(STDOUT_FILENO, out->stdout.data, out->stdout.len);
+		wb_output(STDERR_FILENO, out->stderr.data, out->stderr.len);
+		last = out->last;
+		*exit_code = out->exit_code;
+		wb_arena_release(&a);
+		if (e != 0) {
+			wb_complain("cannot write to standard output: %s", strerrordesc_np(e));
+			*exit_code = EXIT_FAILED;
+			return wb_ok();
+		}
+	}
+	return wb_ok();
+}
+
+static int ask(const struct wb_verb *v, const char *const *args, const char *const *env, struct wb_arena *a)
+{
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_config config;
+	struct wb_daemon d = {.fd = -1};
+	char cwd[PATH_MAX];
+	int code = EXIT_FAILED;
+	/* Whatever the settings are, `stop` works: they may be what it is wanted for. */
+	bool configured = wb_is_ok(wb_config_load(&config, a, env, &err));
+	if (!configured && v->name != stop_name) {
+		wb_complain("%s", err.text);
+		return EXIT_USAGE;
+	}
+	if (getcwd(cwd, sizeof cwd) == NULL)
+		strcpy(cwd, "/"); /* most verbs do not care; the others will not find their file */
+	enum wb_daemon_open_mode mode = v->daemon == WB_VERB_RUNNING ? WB_DAEMON_RUNNING : WB_DAEMON_VERB;
+	wb_status s = wb_daemon_open(&d, a, env, &config, mode, &err);
+	if (s.code == WB_ENOENT && mode == WB_DAEMON_RUNNING) {
+		wb_output(STDOUT_FILENO, v->not_running, strlen(v->not_running));
+		return v->not_running_exit;
+	}
+	if (wb_is_ok(s)) {
+		Waybill__Wire__VerbRequest m = WAYBILL__WIRE__VERB_REQUEST__INIT;
+		m.verb = (char *)(uintptr_t)v->name;
+		m.args = wb_request_list(&m.n_args, a, args);
+		m.cwd = wb_request_bytes(cwd);
+		m.env = wb_request_env(&m.n_env, a, env);
+		if (configured)
+			m.settings = wb_request_settings(&m.n_settings, a, &config);
+		m.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
+		s = converse(&code, &d, &m, &err);
+		if (v->name == stop_name && (wb_is_ok(s) ? code == 0 : s.code == WB_EIO)) {
+			code = await_end(&d);
+			s = wb_ok();
+		}
+	}
+	if (!wb_is_ok(s)) {
+		wb_complain("%s: %s", v->name, err.text);
+		code = EXIT_FAILED;
+	}
+	wb_daemon_close(&d);
+	return code;
+}
+
+int wb_verb_run(const struct wb_verb *v, const char *const *args, const char *const *env)
+{
+	if (wants_help(args)) {
+		wb_help_verb(v);
+		return 0;
+	}
+	if (!check_syntax(v, args))
+		return EXIT_USAGE;
+	if (v->name == version_name) {
+		wb_help_version();
+		return 0;
+	}
+	struct wb_arena a;
+	wb_arena_init(&a);
+	int code = ask(v, args, env, &a);
+	wb_arena_release(&a);
+	return code;
+}

@@ -1,0 +1,31 @@
+/* verbs.h — what is not a compile: one row per verb, with its syntax and its help. The daemon does the work. */
+#ifndef WB_CLI_VERBS_H
+#define WB_CLI_VERBS_H
+
+#include <stdbool.h>
+
+enum wb_verb_daemon { WB_VERB_STARTS, WB_VERB_RUNNING, WB_VERB_NONE }; /* starts one; wants a running one; needs none */
+
+struct wb_verb {
+	const char *name;
+	const char *synopsis; /* what follows the name */
+	const char *summary;  /* one line */
+	const char *help;     /* paragraphs, each ending in a newline; may be empty */
+	const char *options;  /* "--json --format=a|b" */
+	int operands_min, operands_max;
+	bool command; /* `-- COMMAND` is wanted */
+	enum wb_verb_daemon daemon;
+	const char *not_running; /* WB_VERB_RUNNING: what to say then */
+	int not_running_exit;
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct wb_verb wb_verb_table[];
+
+/* The verb of that name, or NULL. Static. */
+const struct wb_verb *wb_verb_find(const char *name);
+
+/* Run it; `args` is what follows its name. Returns the exit code. */
+int wb_verb_run(const struct wb_verb *verb, const char *const *args, const char *const *env);
+
+#endif
