@@ -1,4 +1,5 @@
 # The table in FILE, between its two marks, is what `WAYBILL --settings=markdown` prints. Written anew with -D UPDATE=1.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND ${WAYBILL} --settings=markdown OUTPUT_VARIABLE table COMMAND_ERROR_IS_FATAL ANY)
 set(begin "<!-- waybill --settings=markdown -->\n")
 set(end "<!-- end -->\n")

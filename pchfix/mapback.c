@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SELF_CWD "/proc/self/cwd/"
+#define SELF_CWD     "/proc/self/cwd/"
 #define SELF_CWD_LEN (sizeof SELF_CWD - 1)
 
 static int pair_cmp(const struct wb_str *key, const struct wb_mapback_pair *pair)
@@ -67,7 +67,8 @@ static bool map_path(const struct wb_mapback *m, struct wb_str *path, const char
 	return cut;
 }
 
-/* --- depfiles ----------------------------------------------------------------------------------------------------------- */
+/* --- depfiles
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void unescape(struct wb_buf *out, struct wb_str word)
 {
@@ -157,7 +158,8 @@ void wb_mapback_depfile(struct wb_buf *out, const struct wb_mapback *m, const ch
 
 		if (colon)
 			word.n--;
-		/* The first rule's targets are names that the build system chose; the phony rules of -MP name headers. */
+		/* The first rule's targets are names that the build system chose; the phony rules of -MP name headers.
+		 */
 		add_word(out, &plain, target && first_rule ? &targets : m, word);
 		if (colon) {
 			wb_buf_addc(out, ':');
@@ -168,7 +170,8 @@ void wb_mapback_depfile(struct wb_buf *out, const struct wb_mapback *m, const ch
 	wb_buf_release(&plain);
 }
 
-/* --- diagnostics -------------------------------------------------------------------------------------------------------- */
+/* --- diagnostics
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Length of an escape sequence (CSI ... final byte) at `p`, 0 when there is none. */
 static size_t sgr_length(const char *p, size_t n)
@@ -188,7 +191,8 @@ struct writer {
 	bool strip;
 };
 
-/* Copy text as it is, except for colour when it is not wanted and paths through /proc/self/cwd, which no user can open. */
+/* Copy text as it is, except for colour when it is not wanted and paths through /proc/self/cwd, which no user can open.
+ */
 static void write_plain(struct writer *w, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n;) {
@@ -261,7 +265,8 @@ static void write_line(struct writer *w, const char *p, size_t n)
 	write_plain(w, p + i, n - i);
 }
 
-void wb_mapback_diagnostics(struct wb_buf *out, const struct wb_mapback *m, const char *text, size_t n, bool strip_color)
+void wb_mapback_diagnostics(struct wb_buf *out, const struct wb_mapback *m, const char *text, size_t n,
+			    bool strip_color)
 {
 	struct writer w = {out, m, strip_color};
 

@@ -4,13 +4,14 @@
 #include "base/digest.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "pchfix/recipe.h"
 
 #include <string.h>
 
-/* One #include line, taken apart: text before the name (with its opening quote), the name, what follows. */
+/* One #include line, taken apart: text before the opening quote, the name, and what follows the closing quote. */
 struct include_line {
-	struct wb_str before, name;
-	char close; /* '"' or '>' */
+	struct wb_str before, name, after;
+	char open;
 };
 
 static size_t skip_blank(struct wb_str s, size_t i)
@@ -24,130 +25,113 @@ static bool parse_include(struct include_line *out, struct wb_str line)
 {
 	static const char *const word[] = {"include_next", "include", "import"};
 	size_t i = skip_blank(line, 0);
-
 	if (i >= line.n || line.p[i] != '#')
 		return false;
 	i = skip_blank(line, i + 1);
 	size_t k = 0;
-	for (; k < sizeof word / sizeof word[0]; k++) {
+	for (; k < sizeof word / sizeof *word; k++) {
 		size_t n = strlen(word[k]);
-
 		if (line.n - i > n && memcmp(line.p + i, word[k], n) == 0) {
 			i = skip_blank(line, i + n);
 			break;
 		}
 	}
-	if (k == sizeof word / sizeof word[0] || i >= line.n || (line.p[i] != '"' && line.p[i] != '<'))
+	if (k == sizeof word / sizeof *word || i >= line.n || (line.p[i] != '"' && line.p[i] != '<'))
 		return false;
-	out->close = line.p[i] == '"' ? '"' : '>';
-	const char *end = memchr(line.p + i + 1, out->close, line.n - i - 1);
-	if (!end)
+	out->open = line.p[i];
+	const char *start = line.p + i + 1;
+	const char *end = memchr(start, out->open == '"' ? '"' : '>', line.n - i - 1);
+	if (end == NULL || end == start || memchr(start, '\0', (size_t)(end - start)) != NULL)
 		return false;
-	out->before = (struct wb_str){line.p, i + 1};
-	out->name = (struct wb_str){line.p + i + 1, (size_t)(end - line.p) - i - 1};
+	out->before = (struct wb_str){line.p, i};
+	out->name = (struct wb_str){start, (size_t)(end - start)};
+	out->after = (struct wb_str){end + 1, (size_t)(line.p + line.n - end) - 1};
 	return true;
 }
 
-/* The file that the include on `line` of `file` was resolved to, UINT32_MAX when the scan did not meet it. */
-static uint32_t resolved(const struct wb_graph *g, uint32_t file, uint32_t line)
+/* Cut the next line off, its newline included. */
+static bool next_line(struct wb_str *rest, struct wb_str *line)
 {
-	if (!g || file == UINT32_MAX)
-		return UINT32_MAX;
-	for (uint32_t i = 0; i < g->nedge; i++) {
-		const struct wb_edge *e = &g->edge[i];
-
-		if (e->from == file && e->line == line && e->kind <= WB_EDGE_IMPORT)
-			return e->to;
-	}
-	return UINT32_MAX;
-}
-
-const char *wb_twin_respell(struct wb_arena *a, const struct wb_roots *roots, const char *from_dir, const char *path)
-{
-	const char *rel = wb_roots_respell(roots, a, path);
-	const char *back = wb_path_relative(a, from_dir, roots->action_cwd);
-
-	if (rel[0] == '/')
-		return NULL;
-	if (strcmp(back, ".") == 0)
-		return rel;
-	/* The action's directory and from_dir are physical, so their leading ".." steps may be folded against each other. */
-	const char *r = rel, *dir = roots->action_cwd;
-	while (strncmp(r, "../", 3) == 0) {
-		r += 3;
-		dir = wb_path_dirname(a, dir);
-	}
-	back = wb_path_relative(a, from_dir, dir);
-	return strcmp(back, ".") == 0 ? r : wb_arena_printf(a, "%s/%s", back, r);
+	if (rest->n == 0)
+		return false;
+	const char *end = memchr(rest->p, '\n', rest->n);
+	size_t n = end == NULL ? rest->n : (size_t)(end - rest->p) + 1;
+	*line = (struct wb_str){rest->p, n};
+	*rest = (struct wb_str){rest->p + n, rest->n - n};
+	return true;
 }
 
 struct twin {
 	struct wb_arena *a;
 	const struct wb_roots *roots;
-	const char *from_dir;
 	const struct wb_graph *graph;
 	uint32_t file;
-	bool requote;
+	enum wb_twin_place place;
 };
+
+/* The file that the include on `line` was resolved to; UINT32_MAX when the scan did not meet it. */
+static uint32_t resolved(const struct twin *t, uint32_t line)
+{
+	for (uint32_t i = 0; t->graph != NULL && t->file != UINT32_MAX && i < t->graph->nedge; i++) {
+		const struct wb_edge *e = &t->graph->edge[i];
+		if (e->from == t->file && e->line == line && e->kind <= WB_EDGE_IMPORT)
+			return e->to;
+	}
+	return UINT32_MAX;
+}
+
+/* `path` as the twin writes it, quotes included; NULL: it is not below a root. */
+static const char *quoted(const struct twin *t, const char *path)
+{
+	const char *rel = wb_roots_respell(t->roots, t->a, path);
+	if (rel[0] == '/')
+		return NULL;
+	return wb_arena_printf(t->a, "\"%s%s\"", t->place == WB_TWIN_IN_CWD ? "" : WB_RECIPE_CWD "/", rel);
+}
 
 /* What the include must read, with its quotes; NULL: as it is. */
 static const char *new_name(const struct twin *t, const struct include_line *inc, uint32_t line)
 {
 	const char *name = wb_arena_strndup(t->a, inc->name.p, inc->name.n);
-	uint32_t to = resolved(t->graph, t->file, line);
-
-	if (name[0] == '/') {
-		const char *rel = wb_twin_respell(t->a, t->roots, t->from_dir, name);
-
-		return rel ? wb_arena_printf(t->a, "\"%s\"", rel) : NULL;
-	}
-	if (!t->requote || inc->close != '"' || to == UINT32_MAX)
+	if (name[0] == '/')
+		return quoted(t, name);
+	uint32_t to = t->place == WB_TWIN_IN_PLACE || inc->open != '"' ? UINT32_MAX : resolved(t, line);
+	if (to == UINT32_MAX)
 		return NULL;
-	const char *rel = wb_twin_respell(t->a, t->roots, t->from_dir, t->graph->file[to].path);
-	if (rel)
-		return wb_arena_printf(t->a, "\"%s\"", rel);
-	/* A system file found through the search path: angle brackets search the same path, without the new directory. */
-	return wb_arena_printf(t->a, "<%s>", name);
+	const char *text = quoted(t, t->graph->file[to].path);
+	/* A system file: angle brackets search the same path, but not the directory that the twin lies in. */
+	return text != NULL ? text : wb_arena_printf(t->a, "<%s>", name);
 }
 
-static bool has_absolute(const struct twin *t, const char *data, size_t len)
+static bool has_absolute(const struct twin *t, struct wb_str rest)
 {
-	struct wb_str rest = {data, len}, line;
+	struct wb_str line;
 	struct include_line inc;
-
-	while (wb_str_line(&rest, &line))
-		if (parse_include(&inc, line) && inc.name.n > 0 && inc.name.p[0] == '/' &&
-		    wb_twin_respell(t->a, t->roots, t->from_dir, wb_arena_strndup(t->a, inc.name.p, inc.name.n)))
+	while (next_line(&rest, &line))
+		if (parse_include(&inc, line) && inc.name.p[0] == '/' &&
+		    quoted(t, wb_arena_strndup(t->a, inc.name.p, inc.name.n)) != NULL)
 			return true;
 	return false;
 }
 
 char *wb_twin_text(struct wb_arena *a, size_t *n, const char *data, size_t len, const struct wb_roots *roots,
-		   const char *from_dir, const struct wb_graph *graph, uint32_t file, bool requote)
+		   const struct wb_graph *graph, uint32_t file, enum wb_twin_place place)
 {
-	struct twin t = {a, roots, from_dir, graph, file, requote};
+	struct twin t = {a, roots, graph, file, place};
+	struct wb_str rest = {data, len}, line;
+	struct include_line inc;
 	struct wb_buf out = WB_BUF_INIT;
-	uint32_t line = 1;
-
-	if (!has_absolute(&t, data, len))
+	if (!has_absolute(&t, rest))
 		return NULL;
-	for (size_t i = 0; i < len; line++) {
-		const char *nl = memchr(data + i, '\n', len - i);
-		size_t k = nl ? (size_t)(nl - (data + i)) + 1 : len - i;
-		struct wb_str text = {data + i, k};
-		struct include_line inc;
-		const char *name = parse_include(&inc, text) ? new_name(&t, &inc, line) : NULL;
-
-		if (name) {
-			const char *after = inc.name.p + inc.name.n + 1;
-
-			wb_buf_add(&out, inc.before.p, inc.before.n - 1);
-			wb_buf_adds(&out, name);
-			wb_buf_add(&out, after, (size_t)(data + i + k - after));
-		} else {
-			wb_buf_add(&out, text.p, text.n);
+	for (uint32_t number = 1; next_line(&rest, &line); number++) {
+		const char *name = parse_include(&inc, line) ? new_name(&t, &inc, number) : NULL;
+		if (name == NULL) {
+			wb_buf_add(&out, line.p, line.n);
+			continue;
 		}
-		i += k;
+		wb_buf_add(&out, inc.before.p, inc.before.n);
+		wb_buf_adds(&out, name);
+		wb_buf_add(&out, inc.after.p, inc.after.n);
 	}
 	char *copy = wb_arena_strndup(a, out.p, out.n);
 	*n = out.n;
@@ -155,11 +139,20 @@ char *wb_twin_text(struct wb_arena *a, size_t *n, const char *data, size_t len, 
 	return copy;
 }
 
+bool wb_twin_covers(const char *data, size_t len, uint32_t line, const char *name)
+{
+	struct wb_str rest = {data, len}, text;
+	struct include_line inc;
+	for (uint32_t number = 1; next_line(&rest, &text); number++)
+		if (number == line)
+			return parse_include(&inc, text) && wb_str_eq(inc.name, wb_str_of(name));
+	return false;
+}
+
 char *wb_twin_name(struct wb_arena *a, const char *relative)
 {
 	struct wb_digest d;
 	char hex[WB_DIGEST_HEX];
-
 	wb_digest_of(&d, relative, strlen(relative));
 	wb_digest_hex(hex, &d);
 	return wb_arena_printf(a, "waybill-%.16s%s", hex, wb_path_suffix(relative));

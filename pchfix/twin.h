@@ -1,24 +1,33 @@
-/* twin.h — the copy of a generated file whose `#include "/abs/…"` lines point below the root, with those lines made
- * relative: `cmake_pch.hxx` (named from a hash of its relative path, a file of its own in the action's directory), unity
- * sources and other generated files (same name, only in the input root). Pure. */
+/* twin.h — the copy of a file whose `#include "/abs/…"` lines point below the root, with those lines rewritten so that
+ * they mean the same in every checkout: `cmake_pch.hxx` (a file of its own in the action's directory, named from a hash
+ * of its relative path), unity sources and other generated files (same name, only in the input root). Pure. */
 #ifndef WB_PCHFIX_TWIN_H
 #define WB_PCHFIX_TWIN_H
 
 #include "scanner/graph.h"
 #include "scanner/roots.h"
 
-/* The text of `data` with its absolute includes below a root respelled relative to the directory `from_dir` (absolute) from
- * which the new file will be read; with `requote`, quoted relative includes are written as the path that the scan resolved
- * (edges of graph file `file`; UINT32_MAX: unknown). Line numbers, pragmas and everything else stay.
- * NULL when nothing changes (no twin is needed). */
+enum wb_twin_place {
+	/* A file in the action's directory: what was absolute becomes relative to it, and quoted relative includes are
+	 * written as the path that the scan resolved, because the directory searched first is another one now. */
+	WB_TWIN_IN_CWD,
+	/* The same, but names go through /proc/self/cwd/ (recipe.h: anchored). */
+	WB_TWIN_IN_CWD_ANCHORED,
+	/* A file that stays where it is: only absolute includes change, and go through /proc/self/cwd/. */
+	WB_TWIN_IN_PLACE,
+};
+
+/* The text of `data` for its new place; `file` is its index in `graph` (UINT32_MAX: unknown). Line numbers, pragmas and
+ * everything else stay. NULL when it has no absolute include below a root: no twin is needed. */
 char *wb_twin_text(struct wb_arena *a, size_t *n, const char *data, size_t len, const struct wb_roots *roots,
-		   const char *from_dir, const struct wb_graph *graph, uint32_t file, bool requote);
+		   const struct wb_graph *graph, uint32_t file, enum wb_twin_place place);
 
-/* `path` (absolute, or relative to the command's cwd) as it is written in a file that lies in `from_dir` (absolute,
- * physical); NULL: not below a root. */
-const char *wb_twin_respell(struct wb_arena *a, const struct wb_roots *roots, const char *from_dir, const char *path);
+/* Is line `line` (from 1) of `data` a literal include of `name`? Only those are rewritten: a name that comes out of a
+ * macro is not. */
+bool wb_twin_covers(const char *data, size_t len, uint32_t line, const char *name);
 
-/* Name of the twin of the header whose path relative to action_cwd is `relative`: "waybill-<16 hex>.hxx", suffix kept. */
+/* Name of the twin of the header whose path relative to action_cwd is `relative`: "waybill-<16 hex>.hxx", suffix kept.
+ */
 char *wb_twin_name(struct wb_arena *a, const char *relative);
 
 #endif

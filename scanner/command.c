@@ -120,6 +120,8 @@ static void wrapped_word(struct parser *p, enum wb_wrap wrap, const char *text, 
 {
 	struct wrapper w = wrapper_of(p, wrap);
 	uint32_t *waiting = &p->waiting[w.channel];
+	if (text[0] == '@') /* a response file for cc1 or as; and emitted as a word of its own, one for the driver */
+		refuse(p, WB_RANK_OPTION, WB_REASON_UNSUPPORTED_OPTION, text);
 	if (*waiting != NO_ARG) {
 		struct wb_arg *arg = &p->cmd->arg[*waiting];
 		arg->value = text;
@@ -271,7 +273,7 @@ static enum wb_mode find_source(struct parser *p)
 		const struct wb_arg *arg = &cmd->arg[i];
 		if (arg->wrap != WB_WRAP_NONE)
 			continue;
-		if (wb_arg_means(arg, WB_MEAN_LANGUAGE))
+		if (wb_arg_means(arg, WB_MEAN_LANGUAGE) && arg->value)
 			forced = strcmp(arg->value, "none") == 0 ? NULL : wb_language_of_name(arg->value, cmd->driver);
 		if (arg->spelling)
 			continue;

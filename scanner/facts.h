@@ -35,9 +35,9 @@ enum wb_file_kind wb_stat_id_kind(const struct wb_stat_id *id);
 struct wb_fact {
 	struct wb_stat_id id;
 	enum wb_file_kind kind;
-	bool exec;		/* owner may execute */
+	bool exec;               /* owner may execute */
 	struct wb_digest digest; /* regular files, when asked for */
-	const char *link;	/* symlinks: the text, in the arena given */
+	const char *link;        /* symlinks: the text, in the arena given */
 };
 
 /* `db` is the file that keeps digests across restarts (NULL: none); a damaged one is started anew. */
@@ -46,9 +46,10 @@ void wb_facts_free(struct wb_facts *f); /* flushes */
 wb_status wb_facts_flush(struct wb_facts *f, struct wb_err *err);
 
 /* Facts of `path` itself (no following); a missing file is a fact (kind MISSING), not an error. */
-wb_status wb_facts_look(struct wb_fact *out, struct wb_facts *f, struct wb_arena *a, const char *path, struct wb_err *err);
-/* The same with the digest of a regular file, and following a final symlink. WB_ESTALE when the file changes while it is
- * read. */
+wb_status wb_facts_look(struct wb_fact *out, struct wb_facts *f, struct wb_arena *a, const char *path,
+			struct wb_err *err);
+/* The same with the digest of a regular file, and following a final symlink. WB_ESTALE when the file changes while it
+ * is read. */
 wb_status wb_facts_digest(struct wb_fact *out, struct wb_facts *f, struct wb_arena *a, const char *path,
 			  struct wb_err *err);
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem, memrchr */
 #include "scanner/identity.h"
 
 #include "base/arena.h"

@@ -10,29 +10,29 @@
 
 enum wb_why {
 	WB_WHY_SOURCE,
-	WB_WHY_INCLUDE,	      /* `edge` says from where */
-	WB_WHY_FORCED,	      /* -include, -imacros */
+	WB_WHY_INCLUDE, /* `edge` says from where */
+	WB_WHY_FORCED,  /* -include, -imacros */
 	WB_WHY_HAS_INCLUDE,
 	WB_WHY_EMBED,
-	WB_WHY_PCH,	      /* the .pch or .gch */
-	WB_WHY_OPTION,	      /* a file operand: profile, ignorelist, plugin, specs ...: `arg` */
-	WB_WHY_SEARCH_DIR,    /* an -I directory that exists */
-	WB_WHY_CROSSED_DIR,   /* a directory that a path goes through ("a" in "a/../b") */
-	WB_WHY_SYMLINK,	      /* a symlink on the way to another input */
-	WB_WHY_WORKING_DIR,   /* action_cwd and the directories of outputs */
+	WB_WHY_PCH,         /* the .pch or .gch */
+	WB_WHY_OPTION,      /* a file operand: profile, ignorelist, plugin, specs ...: `arg` */
+	WB_WHY_SEARCH_DIR,  /* an -I directory that exists */
+	WB_WHY_CROSSED_DIR, /* a directory that a path goes through ("a" in "a/../b") */
+	WB_WHY_SYMLINK,     /* a symlink on the way to another input */
+	WB_WHY_WORKING_DIR, /* action_cwd and the directories of outputs */
 	WB_WHY_COUNT
 };
 const char *wb_why_name(unsigned why); /* "include"; static */
 
 struct wb_input {
 	const char *path; /* absolute, physical (its own directory resolved; a symlink is named by its own place) */
-	uint8_t kind;	  /* enum wb_file_kind: REGULAR, DIRECTORY (may be empty), SYMLINK */
-	uint8_t why;	  /* enum wb_why; the first reason found */
+	uint8_t kind;     /* enum wb_file_kind: REGULAR, DIRECTORY (may be empty), SYMLINK */
+	uint8_t why;      /* enum wb_why; the first reason found */
 	bool exec;
 	struct wb_digest digest; /* REGULAR */
-	const char *link;	 /* SYMLINK: target as it must be in the tree (absolute ones below a root made relative) */
-	uint32_t edge;		 /* WB_WHY_INCLUDE, FORCED, HAS_INCLUDE, EMBED: graph edge; else UINT32_MAX */
-	uint32_t arg;		 /* argument index for OPTION, SEARCH_DIR; else UINT32_MAX */
+	const char *link; /* SYMLINK: target as it must be in the tree (absolute ones below a root made relative) */
+	uint32_t edge;    /* WB_WHY_INCLUDE, FORCED, HAS_INCLUDE, EMBED: graph edge; else UINT32_MAX */
+	uint32_t arg;     /* argument index for OPTION, SEARCH_DIR; else UINT32_MAX */
 };
 
 struct wb_system_file {
@@ -44,7 +44,7 @@ struct wb_system_file {
 struct wb_check {
 	const char *path;
 	struct wb_stat_id id; /* zero: must be missing */
-	bool follow;	      /* stat or lstat. Directories: only kind and existence count (dev, ino, mode kind) */
+	bool follow;          /* stat or lstat. Directories: only kind and existence count (dev, ino, mode kind) */
 };
 
 struct wb_inputs {
@@ -57,12 +57,13 @@ struct wb_inputs {
 	int64_t bytes; /* sum of REGULAR sizes */
 };
 
-#define WB_INPUTS_MAX 200000
+#define WB_INPUTS_MAX       200000
 #define WB_INPUTS_MAX_BYTES (8LL << 30)
 
 /* Collect. PCH rules (docs/pch.md): a use with a recipe .pch (embedding) carries the .pch, the TU and what the TU names
- * outside the prefix (entered or skipped), not what only the PCH read. Files are compared with the identity that the scan
- * recorded: WB_ESTALE when one changed since (scan again). WB_EUNSCANNABLE sets *reason and the text names the file. */
+ * outside the prefix (entered or skipped), not what only the PCH read. Files are compared with the identity that the
+ * scan recorded: WB_ESTALE when one changed since (scan again). WB_EUNSCANNABLE sets *reason and the text names the
+ * file. */
 wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb_facts *f, const struct wb_command *cmd,
 			    const struct wb_toolchain *tc, const struct wb_roots *roots, const struct wb_graph *graph,
 			    enum wb_reason *reason, struct wb_err *err);

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem, memrchr */
 /* Questions such as __has_builtin(x): asked of the compiler, many at once, by preprocessing a text that holds them. */
 #include "scanner/questions.h"
 

@@ -21,7 +21,7 @@ struct wb_scan_request {
 	size_t noverlay;
 };
 
-/* What an engine is. A second one is added by writing these two functions and a row in scan.c. Thread-safe: `scan` may be
+/* What an engine is. A second one is added by writing these functions and a row in scan.c. Thread-safe: `scan` may be
  * called from many threads at once on one engine. */
 struct wb_scan_engine {
 	const char *name;
@@ -29,6 +29,8 @@ struct wb_scan_engine {
 	 * not a failure: out->failed. */
 	wb_status (*scan)(struct wb_scan_engine *e, struct wb_graph *out, struct wb_arena *a,
 			  const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err);
+	/* Can it scan at all? Loads what it needs. The text says why not. */
+	wb_status (*check)(struct wb_scan_engine *e, struct wb_err *err);
 	void (*free)(struct wb_scan_engine *e);
 };
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 /* Running a compiler and reading what it says about itself. Nothing here is cached. */
 #include "base/path.h"
 #include "base/process.h"

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* POLLRDHUP, accept4 */
 #include "service/daemon.h"
 
 #include "base/clock.h"

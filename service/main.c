@@ -87,7 +87,7 @@ static wb_status serve(const struct wb_config *config, struct wb_arena *a, const
 	wb_ignore(
 	    wb_log_open(paths.log, log_level(config), NULL)); /* a log that cannot be opened must not stop a build */
 	raise_file_limit();
-	umask(077);
+	umask(022); /* outputs get their mode from the launcher's umask; what is private is made so by name */
 	WB_TRY(wb_service_init(&service, config, err));
 	wb_status st = wb_socket_listen(&fd, paths.socket, err);
 	if (!wb_is_ok(st)) {

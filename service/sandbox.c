@@ -78,6 +78,9 @@ static void fixed_arguments(struct wb_argv *v, struct wb_arena *a, const struct 
 	wb_argv_push(v, a, s->bwrap);
 	for (size_t i = 0; i < sizeof option / sizeof *option; i++)
 		wb_argv_push(v, a, option[i]);
+	/* First: a platform directory may lie below it. */
+	wb_argv_push(v, a, "--tmpfs");
+	wb_argv_push(v, a, "/tmp");
 	for (size_t i = 0; i < sizeof base_platform / sizeof *base_platform; i++)
 		show(v, a, &shown, base_platform[i]);
 	for (size_t i = 0; i < n; i++)
@@ -88,8 +91,6 @@ static void fixed_arguments(struct wb_argv *v, struct wb_arena *a, const struct 
 		push3(v, a, "--dev-bind", device[i], device[i]);
 	for (size_t i = 0; i < sizeof link / sizeof *link; i++)
 		push3(v, a, "--symlink", link[i][0], link[i][1]);
-	wb_argv_push(v, a, "--tmpfs");
-	wb_argv_push(v, a, "/tmp");
 }
 
 /* Parents before what lies in them: a mount hides what was mounted below it earlier. */

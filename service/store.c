@@ -78,14 +78,16 @@ int wb_store_remove(struct shard *sh, struct blob *b, bool exec, const char *pat
 {
 	struct blob_id id;
 	bool there = wb_store_stat(&id, path);
+	/* What was counted is the size that it had, not what damage made of it. */
+	int64_t size = b != NULL && b->v[exec].id.ino != 0 ? b->v[exec].id.size : there ? id.size : 0;
 	if (unlink(path) < 0)
 		return errno == ENOENT ? 0 : errno;
 	if (there) {
-		sh->bytes -= id.size;
+		sh->bytes -= size;
 		sh->count--;
 	}
 	if (b != NULL)
-		b->v[exec].verified = false;
+		b->v[exec] = (struct blob_variant){.verified = false};
 	return 0;
 }
 
@@ -178,7 +180,7 @@ static wb_status commit(struct wb_store *s, const struct wb_digest *d, const cha
 			}
 		}
 		if (e == 0) {
-			sh->bytes += d->size - (there ? old.size : 0);
+			sh->bytes += d->size - (!there ? 0 : b->v[exec].id.ino != 0 ? b->v[exec].id.size : old.size);
 			sh->count += there ? 0 : 1;
 			b->v[exec].verified = wb_store_stat(&b->v[exec].id, path);
 		} else {

@@ -230,11 +230,25 @@ static void usage_path(char out[STORE_PATH], const struct wb_store *s)
 	snprintf(out, STORE_PATH, "%s/usage", s->dir);
 }
 
+static bool parse_usage(int64_t bytes[STORE_SHARDS], int64_t count[STORE_SHARDS], const char *p)
+{
+	for (unsigned i = 0; i < STORE_SHARDS; i++) {
+		char *middle, *end;
+		bytes[i] = strtoll(p, &middle, 10);
+		count[i] = strtoll(middle, &end, 10);
+		if (middle == p || end == middle || *end != '\n' || bytes[i] < 0 || count[i] < 0)
+			return false;
+		p = end + 1;
+	}
+	return *p == '\0';
+}
+
 /* Totals of a clean end. The file is removed: if this process ends otherwise, the next one counts. */
 void wb_store_load_usage(struct wb_store *s)
 {
 	char path[STORE_PATH];
 	struct wb_arena a;
+	int64_t bytes[STORE_SHARDS], count[STORE_SHARDS];
 	char *text;
 	size_t n;
 	usage_path(path, s);
@@ -242,18 +256,12 @@ void wb_store_load_usage(struct wb_store *s)
 	wb_status status = wb_file_read(&text, &n, &a, path, 1 << 20, NULL);
 	bool removed = unlink(path) == 0;
 	size_t header = strlen(USAGE_HEADER);
-	if (wb_is_ok(status) && removed && n > header && memcmp(text, USAGE_HEADER, header) == 0) {
-		char *p = text + header;
+	if (wb_is_ok(status) && removed && n > header && memcmp(text, USAGE_HEADER, header) == 0 &&
+	    parse_usage(bytes, count, text + header)) {
 		for (unsigned i = 0; i < STORE_SHARDS; i++) {
-			struct shard *sh = &s->shard[i];
-			char *end;
-			sh->bytes = strtoll(p, &end, 10);
-			if (end == p)
-				break;
-			sh->count = strtoll(end, &p, 10);
-			if (p == end || *p != '\n' || sh->bytes < 0 || sh->count < 0)
-				break;
-			sh->counted = true;
+			s->shard[i].bytes = bytes[i];
+			s->shard[i].count = count[i];
+			s->shard[i].counted = true;
 		}
 	}
 	wb_arena_release(&a);

@@ -61,16 +61,17 @@ static bool hasWord(StringRef text, StringRef word)
 	return false;
 }
 
-// May the word at `at` be the name of a directive? Generous: what stands between it and the '#' (or another spelling of it) may be
-// white space, spliced lines and comments; too often "yes" costs time only.
+// May the word at `at` be the name of a directive? Generous: what stands between the start of its line, the '#' and it may
+// be white space, spliced lines and comments; too often "yes" costs time only.
 static bool mayBeDirectiveName(StringRef text, size_t at)
 {
-	size_t back = at;
-	while (back > 0 && strchr(" \t\v\f\\\r\n*/", text[back - 1]) != nullptr)
-		back--;
-	StringRef before = text.take_front(back);
-	return before.ends_with("#") || before.ends_with("%:") || before.ends_with("?\?=") ||
-	       text.slice(back, at).contains("*/");
+	StringRef before = text.take_front(at).rtrim(" \t\v\f\\\r\n");
+	if (before.ends_with("*/"))
+		return true;
+	if (!before.consume_back("#") && !before.consume_back("%:") && !before.consume_back("?\?="))
+		return false;
+	before = before.rtrim(" \t\v\f\r");
+	return before.empty() || before.ends_with("\n") || before.ends_with("*/");
 }
 
 // The line that holds `at`, from its first character that is not white space.
@@ -117,7 +118,9 @@ static uint32_t classify(StringRef text)
 		}
 		for (StringRef word : {"push_macro", "pop_macro", "include_alias"})
 			for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1))
-				if (!lineStart(text, at).starts_with("#")) // not a #pragma: a _Pragma, perhaps by a macro
+				if ((at == 0 || !isWordByte(text[at - 1])) &&
+				    text.substr(at + word.size()).ltrim(" \t").starts_with("(") &&
+				    !lineStart(text, at).starts_with("#")) // not a #pragma: a _Pragma, perhaps by a macro
 					flags |= TextMacroPragma;
 		for (size_t at = text.find("_Pragma"); at != StringRef::npos; at = text.find("_Pragma", at + 1))
 			if (text.substr(at + 7).ltrim(" \t(\"").starts_with("once"))

@@ -222,6 +222,17 @@ void Recorder::moduleImport(SourceLocation, ModuleIdPath, const Module *)
 	Out.Modules = true;
 }
 
+// Is the macro at `at` expanded in a condition or an #include?
+bool Recorder::inDirective(SourceLocation at) const
+{
+	if (PP.isParsingIfOrElifDirective())
+		return true;
+	auto [fid, offset] = SM.getDecomposedExpansionLoc(at);
+	StringRef before = SM.getBufferData(fid).take_front(offset);
+	size_t line = before.rfind('\n');
+	return before.substr(line == StringRef::npos ? 0 : line + 1).ltrim(" \t").starts_with("#");
+}
+
 void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition, SourceRange, const MacroArgs *)
 {
 	const MacroInfo *info = definition.getMacroInfo();
@@ -239,17 +250,20 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 		break;
 	case Builtin::Counter:
 		PP.setCounterValue(Counter++);
-		Out.NeedsFull = true; // expansions in lines that are no directives count too
+		if (inDirective(name.getLocation()))
+			Out.NeedsFull = true; // expansions in lines that are no directives count too
 		break;
 	case Builtin::File:
-		if (!Full)
+		if (inDirective(name.getLocation()))
 			doubt(WB_SHIM_FILE_MACRO, "");
 		[[fallthrough]];
 	case Builtin::Line:
-		Out.SawLineMacro = true;
+		if (inDirective(name.getLocation()))
+			Out.SawLineMacro = true;
 		break;
 	case Builtin::Time:
 		if (Full) {
+			// Where the word itself is written: a header's macro makes its users' objects depend on the time.
 			auto from = FileOf.find(SM.getFileID(SM.getSpellingLoc(name.getLocation())));
 			if (from == FileOf.end())
 				from = FileOf.find(SM.getFileID(SM.getExpansionLoc(name.getLocation())));

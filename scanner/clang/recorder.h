@@ -67,6 +67,7 @@ private:
 	uint32_t node(llvm::StringRef path, clang::OptionalFileEntryRef entry);
 	uint32_t addEdge(clang::SourceLocation at, uint32_t to, wb_edge_kind kind, llvm::StringRef name);
 	void enter(clang::FileID fid, uint32_t file);
+	bool inDirective(clang::SourceLocation at) const;
 	void answerQuestion(clang::Token &name, const Builtin &builtin);
 	void doubt(wb_shim_note note, llvm::StringRef about);
 

@@ -193,9 +193,7 @@ wb_shim_result *scan(wb_shim_cache *cache, const wb_shim_request *req, char *why
 	bool good = runPass(*result, *fs, *req, full);
 	if (good && !full && result->What.NeedsFull && !result->What.Unknown) {
 		full = true;
-		uint32_t notes = result->What.Notes & WB_SHIM_FILE_MACRO;
 		good = runPass(*result, *fs, *req, full);
-		result->What.Notes |= notes;
 	}
 	if (!good) {
 		snprintf(why, whyLen, "%s", result->Diagnostics.c_str());

@@ -85,37 +85,37 @@ static void find(void **state)
 		unsigned where;
 		const char *name, *joined; /* name NULL: unknown */
 	} cases[] = {
-		{"-Ifoo", WB_WHERE_GCC, "-I", "foo"},
-		{"-I", WB_WHERE_CLANG, "-I", NULL},
-		{"-I-", WB_WHERE_GCC, "-I-", NULL},
-		{"-I-x", WB_WHERE_GCC, "-I", "-x"},
-		{"-includefoo.h", WB_WHERE_GCC, "-include", "foo.h"},
-		{"-include-pch", WB_WHERE_CLANG, "-include-pch", NULL},
-		{"-include-pchx", WB_WHERE_CLANG, "-include", "-pchx"},
-		{"-include-pch", WB_WHERE_GCC, "-include", "-pch"},
-		{"-std=c++17", WB_WHERE_CLANG, "-std=", "c++17"},
-		{"-march=native", WB_WHERE_GCC, "-march=native", NULL},
-		{"-march=x86-64", WB_WHERE_GCC, "-march=", "x86-64"},
-		{"-O2", WB_WHERE_GCC, "-O", "2"},
-		{"-O", WB_WHERE_GCC, "-O", NULL},
-		{"-f", WB_WHERE_GCC, NULL, NULL},
-		{"-fPIC", WB_WHERE_GCC, "-f", "PIC"},
-		{"-g", WB_WHERE_GCC, "-g", NULL},
-		{"-gsplit-dwarf", WB_WHERE_CLANG, "-gsplit-dwarf", NULL},
-		{"-gsplit-dwarf=single", WB_WHERE_CLANG, "-gsplit-dwarf=single", NULL},
-		{"-Wp,-MD,x", WB_WHERE_GCC, "-Wp,", "-MD,x"},
-		{"-Wpedantic", WB_WHERE_GCC, "-W", "pedantic"},
-		{"-MD", WB_WHERE_GCC, "-MD", NULL},
-		{"-MDx", WB_WHERE_GCC, NULL, NULL},
-		{"-emit-pch", WB_WHERE_CC1, "-emit-pch", NULL},
-		{"--", WB_WHERE_CLANG, "--", NULL},
-		{"--sysroot=/x", WB_WHERE_GCC, "--sysroot=", "/x"},
-		{"--sysrootx", WB_WHERE_CLANG, NULL, NULL},
-		{"-wonderful", WB_WHERE_CLANG, NULL, NULL},
-		{"-", WB_WHERE_GCC, NULL, NULL},
-		{"", WB_WHERE_GCC, NULL, NULL},
-		{"-Xarch_hostile", WB_WHERE_CLANG, "-Xarch_", NULL},
-		{"-\xff", WB_WHERE_CLANG, NULL, NULL},
+	    {"-Ifoo", WB_WHERE_GCC, "-I", "foo"},
+	    {"-I", WB_WHERE_CLANG, "-I", NULL},
+	    {"-I-", WB_WHERE_GCC, "-I-", NULL},
+	    {"-I-x", WB_WHERE_GCC, "-I", "-x"},
+	    {"-includefoo.h", WB_WHERE_GCC, "-include", "foo.h"},
+	    {"-include-pch", WB_WHERE_CLANG, "-include-pch", NULL},
+	    {"-include-pchx", WB_WHERE_CLANG, "-include", "-pchx"},
+	    {"-include-pch", WB_WHERE_GCC, "-include", "-pch"},
+	    {"-std=c++17", WB_WHERE_CLANG, "-std=", "c++17"},
+	    {"-march=native", WB_WHERE_GCC, "-march=native", NULL},
+	    {"-march=x86-64", WB_WHERE_GCC, "-march=", "x86-64"},
+	    {"-O2", WB_WHERE_GCC, "-O", "2"},
+	    {"-O", WB_WHERE_GCC, "-O", NULL},
+	    {"-f", WB_WHERE_GCC, NULL, NULL},
+	    {"-fPIC", WB_WHERE_GCC, "-f", "PIC"},
+	    {"-g", WB_WHERE_GCC, "-g", NULL},
+	    {"-gsplit-dwarf", WB_WHERE_CLANG, "-gsplit-dwarf", NULL},
+	    {"-gsplit-dwarf=single", WB_WHERE_CLANG, "-gsplit-dwarf=single", NULL},
+	    {"-Wp,-MD,x", WB_WHERE_GCC, "-Wp,", "-MD,x"},
+	    {"-Wpedantic", WB_WHERE_GCC, "-W", "pedantic"},
+	    {"-MD", WB_WHERE_GCC, "-MD", NULL},
+	    {"-MDx", WB_WHERE_GCC, NULL, NULL},
+	    {"-emit-pch", WB_WHERE_CC1, "-emit-pch", NULL},
+	    {"--", WB_WHERE_CLANG, "--", NULL},
+	    {"--sysroot=/x", WB_WHERE_GCC, "--sysroot=", "/x"},
+	    {"--sysrootx", WB_WHERE_CLANG, NULL, NULL},
+	    {"-wonderful", WB_WHERE_CLANG, NULL, NULL},
+	    {"-", WB_WHERE_GCC, NULL, NULL},
+	    {"", WB_WHERE_GCC, NULL, NULL},
+	    {"-Xarch_hostile", WB_WHERE_CLANG, "-Xarch_", NULL},
+	    {"-\xff", WB_WHERE_CLANG, NULL, NULL},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -171,7 +171,8 @@ static void compare_with_clang(const char *name, const char *kind, unsigned wher
 	++*checked;
 }
 
-/* clang's own table, as LLVM 22's headers carry it: "OPTION(1, 44628 / * -include-pch * /, include_pch, Separate, ..." */
+/* clang's own table, as LLVM 22's headers carry it: "OPTION(1, 44628 / * -include-pch * /, include_pch, Separate, ..."
+ */
 static void agrees_with_clang(void **state)
 {
 	(void)state;
@@ -219,9 +220,16 @@ static void agrees_with_clang(void **state)
 static void agrees_with_gcc(void **state)
 {
 	/* other languages', or (MD, MMD) only cc1's */
-	static const char *const not_ours[] = {"-Hd",	  "-Hf",	 "-J",	"-MD", "-MMD",
-					       "-Xf",	  "-gnatO",	 "-fintrinsic-modules-path",
-					       "--write-dependencies", "--write-user-dependencies"};
+	static const char *const not_ours[] = {"-Hd",
+					       "-Hf",
+					       "-J",
+					       "-MD",
+					       "-MMD",
+					       "-Xf",
+					       "-gnatO",
+					       "-fintrinsic-modules-path",
+					       "--write-dependencies",
+					       "--write-user-dependencies"};
 	(void)state;
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_buf out = WB_BUF_INIT;
@@ -254,9 +262,9 @@ static void agrees_with_gcc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table_is_sorted), cmocka_unit_test(rows_make_sense),
-		cmocka_unit_test(every_row_is_found), cmocka_unit_test(find),
-		cmocka_unit_test(agrees_with_clang), cmocka_unit_test(agrees_with_gcc),
+	    cmocka_unit_test(table_is_sorted),    cmocka_unit_test(rows_make_sense),
+	    cmocka_unit_test(every_row_is_found), cmocka_unit_test(find),
+	    cmocka_unit_test(agrees_with_clang),  cmocka_unit_test(agrees_with_gcc),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,25 +69,25 @@ static void words(void **state)
 	static const struct {
 		const char *text, *gnu, *llvm;
 	} cases[] = {
-		{"", "", ""},
-		{" \n\t ", "", ""},
-		{"a b\nc\td\r\ne", "a|b|c|d|e", "a|b|c|d|e"},
-		{"'a b' \"c d\"", "a b|c d", "a b|c d"},
-		{"x'a b'y", "xa by", "xa by"},
-		{"a\\ b", "a b", "a b"},
-		{"\\\"q\\\"", "\"q\"", "\"q\""},
-		{"'it\\'s'", "it's", "it's"},
-		{"\"a\\\\b\"", "a\\b", "a\\b"},
-		{"\"a'b\" 'c\"d'", "a'b|c\"d", "a'b|c\"d"},
-		{"a\\\nb", "a\nb", "a\nb"},
-		{"C:\\x", "C:x", "C:x"},
-		{"'open", "open", "open"},
-		{"a '' b", "a||b", "a|b"},
-		{"a\\", "a", "a\\"},
-		{"'a\\", "a", "a\\"},
-		{"a\vb", "a|b", "a\vb"},
-		{"\xef\xbb\xbf-c", "\xef\xbb\xbf-c", "-c"},
-		{"#not a comment", "#not|a|comment", "#not|a|comment"},
+	    {"", "", ""},
+	    {" \n\t ", "", ""},
+	    {"a b\nc\td\r\ne", "a|b|c|d|e", "a|b|c|d|e"},
+	    {"'a b' \"c d\"", "a b|c d", "a b|c d"},
+	    {"x'a b'y", "xa by", "xa by"},
+	    {"a\\ b", "a b", "a b"},
+	    {"\\\"q\\\"", "\"q\"", "\"q\""},
+	    {"'it\\'s'", "it's", "it's"},
+	    {"\"a\\\\b\"", "a\\b", "a\\b"},
+	    {"\"a'b\" 'c\"d'", "a'b|c\"d", "a'b|c\"d"},
+	    {"a\\\nb", "a\nb", "a\nb"},
+	    {"C:\\x", "C:x", "C:x"},
+	    {"'open", "open", "open"},
+	    {"a '' b", "a||b", "a|b"},
+	    {"a\\", "a", "a\\"},
+	    {"'a\\", "a", "a\\"},
+	    {"a\vb", "a|b", "a\vb"},
+	    {"\xef\xbb\xbf-c", "\xef\xbb\xbf-c", "-c"},
+	    {"#not a comment", "#not|a|comment", "#not|a|comment"},
 	};
 	struct fixture *f = *state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -152,23 +152,24 @@ static void real_defines(struct fixture *f, struct wb_buf *out, const char *comp
 static void as_the_compiler(struct fixture *f, const char *compiler, bool clang)
 {
 	static const char *const lines[] = {
-		"-DA -DB=1",
-		"'-DA=x y' \"-DB=x y\"",
-		"-DA=\\\"s\\\" '-DB=\"s\"' \"-DC=\\\"s\\\"\"",
-		"-DA=a\\\\b -DB='a\\\\b' -DC=\"a\\\\b\"",
-		"-DA='it\\'s'",
-		"-DA=1\n-DB=2\r\n\t-DC=3\n",
-		"-DA=$HOME -DB='$x' -DC=`id`",
-		"-DA=x\\ y -D 'B=p q' -D\\\nC",
-		"@nested.rsp -DLAST",
-		"-DA=\"x'y\" -DB='x\"y' -DC=ab\"c d\"'e f'g",
-		"-DA=*? -DB=# -DC=;",
+	    "-DA -DB=1",
+	    "'-DA=x y' \"-DB=x y\"",
+	    "-DA=\\\"s\\\" '-DB=\"s\"' \"-DC=\\\"s\\\"\"",
+	    "-DA=a\\\\b -DB='a\\\\b' -DC=\"a\\\\b\"",
+	    "-DA='it\\'s'",
+	    "-DA=1\n-DB=2\r\n\t-DC=3\n",
+	    "-DA=$HOME -DB='$x' -DC=`id`",
+	    "-DA=x\\ y -D 'B=p q' -D\\\nC",
+	    "@nested.rsp -DLAST",
+	    "-DA=\"x'y\" -DB='x\"y' -DC=ab\"c d\"'e f'g",
+	    "-DA=*? -DB=# -DC=;",
 	};
 	put(f, "x.c", "int x;\n");
 	put(f, "nested.rsp", "'-DN=n n' @nested2.rsp");
 	put(f, "nested2.rsp", "-DN2='\\\\'");
-	put(f, "args", "#!/bin/sh\nprintf '%s\\0' \"$@\" > args.out.$$\n"
-		       "case $1 in *cc1) mv args.out.$$ args.out;; *) rm args.out.$$;; esac\n");
+	put(f, "args",
+	    "#!/bin/sh\nprintf '%s\\0' \"$@\" > args.out.$$\n"
+	    "case $1 in *cc1) mv args.out.$$ args.out;; *) rm args.out.$$;; esac\n");
 	assert_int_equal(chmod(wb_arena_printf(&f->a, "%s/args", f->dir), 0755), 0);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
 		put(f, "r.rsp", lines[i]);
@@ -251,11 +252,11 @@ static void limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(words, setup, teardown),
-		cmocka_unit_test_setup_teardown(as_gcc, setup, teardown),
-		cmocka_unit_test_setup_teardown(as_clang, setup, teardown),
-		cmocka_unit_test_setup_teardown(nested_and_missing, setup, teardown),
-		cmocka_unit_test_setup_teardown(limits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(words, setup, teardown),
+	    cmocka_unit_test_setup_teardown(as_gcc, setup, teardown),
+	    cmocka_unit_test_setup_teardown(as_clang, setup, teardown),
+	    cmocka_unit_test_setup_teardown(nested_and_missing, setup, teardown),
+	    cmocka_unit_test_setup_teardown(limits, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

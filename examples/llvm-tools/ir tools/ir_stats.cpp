@@ -30,9 +30,8 @@ static Opcode opcode(unsigned Number) {
 }
 
 int main(int argc, char **argv) {
-  cl::SetVersionPrinter([](raw_ostream &OS) {
-    OS << "ir-stats " LLVM_TOOLS_VERSION ", LLVM " LLVM_TOOLS_LLVM_VERSION "\n";
-  });
+  cl::SetVersionPrinter(
+      [](raw_ostream &OS) { OS << "ir-stats " LLVM_TOOLS_VERSION ", LLVM " LLVM_TOOLS_LLVM_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv, "IR statistics\n");
   LLVMContext Context;
   auto M = toolkit::readModule(Input, Context);

@@ -10,8 +10,11 @@ int names::explainTriple(Words Args) {
       llvm::errs() << "names: " << A << ": unknown architecture\n";
       return 1;
     }
-    llvm::outs() << T.str() << ": " << (T.isArch64Bit() ? "64-bit" : T.isArch32Bit() ? "32-bit" : "16-bit") << ' '
-                 << llvm::Triple::getArchTypeName(T.getArch()) << ", " << (T.isLittleEndian() ? "little" : "big")
+    llvm::outs() << T.str() << ": "
+                 << (T.isArch64Bit()   ? "64-bit"
+                     : T.isArch32Bit() ? "32-bit"
+                                       : "16-bit")
+                 << ' ' << llvm::Triple::getArchTypeName(T.getArch()) << ", " << (T.isLittleEndian() ? "little" : "big")
                  << " endian, " << llvm::Triple::getOSTypeName(T.getOS()) << '\n';
   }
   return 0;

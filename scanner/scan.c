@@ -1,0 +1,117 @@
+#include "scanner/scan.h"
+
+#include "base/arena.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "scanner/clang/engine_clang.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One row an engine, in the order of preference: the first that does not refuse answers. */
+typedef wb_status engine_new(struct wb_scan_engine **out, const char *shim, struct wb_err *err);
+static engine_new *const engines[] = {wb_engine_clang_new};
+enum { ENGINES = sizeof engines / sizeof *engines };
+
+struct wb_scanner {
+	struct wb_scan_engine *engine[ENGINES];
+};
+
+wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err)
+{
+	struct wb_scanner *s = wb_xcalloc(1, sizeof *s);
+	for (size_t i = 0; i < ENGINES; i++) {
+		wb_status status = engines[i](&s->engine[i], shim, err);
+		if (!wb_is_ok(status)) {
+			wb_scanner_free(s);
+			return status;
+		}
+	}
+	*out = s;
+	return wb_ok();
+}
+
+void wb_scanner_free(struct wb_scanner *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < ENGINES; i++)
+		if (s->engine[i])
+			s->engine[i]->free(s->engine[i]);
+	free(s);
+}
+
+wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err)
+{
+	for (size_t i = 0; i < ENGINES; i++)
+		WB_TRY(s->engine[i]->check(s->engine[i], err));
+	return wb_ok();
+}
+
+/* A precompiled header that appears beside a forced include would be taken instead of it: such names are misses too.
+ * (That none is there now, the parser of the command has seen.) */
+static void add_pch_misses(struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd)
+{
+	size_t n = 0, cap = 2 * cmd->narg + g->nmiss;
+	const char **miss = wb_arena_array(a, cap + 1, sizeof *miss);
+	for (size_t i = 0; i < cmd->narg; i++) {
+		const struct wb_arg *arg = &cmd->arg[i];
+		if (!arg->option || arg->option->meaning != WB_MEAN_INCLUDE || !arg->value || arg->wrap != WB_WRAP_NONE)
+			continue;
+		static const char *const suffix[] = {"pch", "gch"};
+		for (size_t k = cmd->driver == WB_DRIVER_CLANG ? 0 : 1; k < 2; k++) {
+			struct wb_stat_id id;
+			const char *path = wb_arena_printf(a, "%s.%s", arg->value, suffix[k]);
+			if (!wb_stat_id_get(&id, wb_path_join(a, cmd->cwd, path), true))
+				miss[n++] = path;
+		}
+	}
+	if (n == 0)
+		return;
+	if (g->nmiss)
+		memcpy(miss + n, g->miss, g->nmiss * sizeof *miss);
+	g->miss = miss;
+	g->nmiss += n;
+}
+
+/* gcc takes "x.h.gch" for the first header that a source includes, without being told. */
+static bool takes_gch(const struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd)
+{
+	if (cmd->driver != WB_DRIVER_GCC || cmd->pch_role == WB_PCH_USE)
+		return false;
+	for (uint32_t i = 0; i < g->nedge; i++) {
+		const struct wb_edge *e = &g->edge[i];
+		if (e->kind == WB_EDGE_HAS_INCLUDE || e->kind == WB_EDGE_EMBED ||
+		    (e->from == UINT32_MAX && e->line == UINT32_MAX))
+			continue;
+		struct wb_stat_id id;
+		const char *gch = wb_arena_printf(a, "%s.gch", g->file[e->to].path);
+		return wb_stat_id_get(&id, wb_path_join(a, cmd->cwd, gch), true);
+	}
+	return false;
+}
+
+wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s, const struct wb_scan_request *req,
+		  enum wb_reason *reason, struct wb_err *err)
+{
+	const struct wb_command *cmd = req->cmd;
+	if (cmd->reason != WB_REASON_NONE || !cmd->source) {
+		*reason = cmd->reason != WB_REASON_NONE ? cmd->reason : WB_REASON_NO_SOURCE;
+		return wb_fail(err, WB_EUNSCANNABLE, "%s", wb_reason_text(*reason));
+	}
+	if (cmd->lang != WB_LANG_C && cmd->lang != WB_LANG_CXX && cmd->lang != WB_LANG_ASM_CPP) {
+		*reason = WB_REASON_LANGUAGE;
+		return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", cmd->source, wb_reason_text(*reason));
+	}
+	wb_status status = {WB_EUNSCANNABLE};
+	*reason = WB_REASON_ENGINE;
+	for (size_t i = 0; i < ENGINES && status.code == WB_EUNSCANNABLE; i++)
+		status = s->engine[i]->scan(s->engine[i], out, a, req, reason, err);
+	WB_TRY(status);
+	if (takes_gch(out, a, cmd)) {
+		*reason = WB_REASON_SCAN_DOUBT;
+		return wb_fail(err, WB_EUNSCANNABLE, "a precompiled header beside the first include of %s", cmd->source);
+	}
+	add_pch_misses(out, a, cmd);
+	return wb_ok();
+}
