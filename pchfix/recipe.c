@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define CWD WB_RECIPE_CWD
+#define CWD           WB_RECIPE_CWD
+#define SPELLED_NAMES "-fno-canonical-system-headers"
 
 struct recipe {
 	struct wb_recipe *out;
@@ -224,6 +225,27 @@ static void add_clang(struct recipe *r)
 	}
 }
 
+/* gcc writes the real path of a file in a system directory where that is shorter: the path of the machine that
+ * compiles. Only said where it matters, because it shows in DW_AT_producer. */
+static bool needs_spelled_names(const struct wb_rewrite_in *in, struct wb_arena *a)
+{
+	for (size_t i = 0; i < in->cmd->narg; i++) {
+		const struct wb_arg *arg = &in->cmd->arg[i];
+		if ((!means(arg, WB_MEAN_SYSTEM_DIR) && !means(arg, WB_MEAN_AFTER_DIR)) || arg->value == NULL)
+			continue;
+		const char *path = wb_roots_respell(in->roots, a, arg->value);
+		if (path[0] != '/' || wb_starts_with(path, CWD))
+			return true;
+	}
+	return false;
+}
+
+static void add_gcc(struct recipe *r)
+{
+	if (needs_spelled_names(r->in, r->a))
+		add(r, SPELLED_NAMES, WB_WRAP_NONE, "the real path of a project's system directory would show");
+}
+
 static void add_diagnostics(struct recipe *r)
 {
 	bool gcc = r->in->cmd->driver == WB_DRIVER_GCC;
@@ -233,7 +255,7 @@ static void add_diagnostics(struct recipe *r)
 	else
 		add(r, gcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics", WB_WRAP_NONE,
 		    "colour is taken out again where the caller does not want it");
-	if (!says_message_length(r->in->cmd))
+	if (!gcc && !says_message_length(r->in->cmd)) /* gcc: the default, and it would show in DW_AT_producer */
 		add(r, "-fmessage-length=0", WB_WRAP_NONE, "the width of a terminal must not matter");
 }
 
@@ -245,7 +267,7 @@ void wb_recipe_flags(struct wb_recipe *out, struct wb_arena *a, const struct wb_
 	if (in->cmd->driver == WB_DRIVER_CLANG)
 		add_clang(&r);
 	else
-		add(&r, "-fno-canonical-system-headers", WB_WRAP_NONE, "relative names stay as they are spelled");
+		add_gcc(&r);
 	add_diagnostics(&r);
 }
 
@@ -260,7 +282,9 @@ const char *wb_recipe_moves(const struct wb_rewrite_in *in, struct wb_arena *a, 
 	case WB_MEAN_COLOR:
 		return "colour is decided when the text is shown";
 	case WB_MEAN_MESSAGE_LENGTH:
-		return strcmp(value, "0") == 0 ? again : NULL;
+		return strcmp(value, "0") == 0 && in->cmd->driver == WB_DRIVER_CLANG && !says_message_length(in->cmd)
+			   ? again
+			   : NULL;
 	case WB_MEAN_NO_PCH_TIMESTAMP:
 	case WB_MEAN_EMBED_FILES:
 		return in->cmd->pch_role == WB_PCH_CREATE ? again : NULL;
@@ -271,7 +295,7 @@ const char *wb_recipe_moves(const struct wb_rewrite_in *in, struct wb_arena *a, 
 	case WB_MEAN_PREFIX_MAP:
 		return project_map_of(&m, in, a, arg) ? "said at the end, as the action's paths need it" : NULL;
 	default:
-		return strcmp(word_of(a, arg), "-fno-canonical-system-headers") == 0 ? again : NULL;
+		return strcmp(word_of(a, arg), SPELLED_NAMES) == 0 && needs_spelled_names(in, a) ? again : NULL;
 	}
 }
 

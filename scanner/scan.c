@@ -74,10 +74,10 @@ static void add_pch_misses(struct wb_graph *g, struct wb_arena *a, const struct 
 	g->nmiss += n;
 }
 
-/* gcc takes "x.h.gch" for the first header that a source includes, without being told. */
+/* gcc takes "x.h.gch" for the first header that a source includes, without being told; not while it makes one. */
 static bool takes_gch(const struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd)
 {
-	if (cmd->driver != WB_DRIVER_GCC || cmd->pch_role == WB_PCH_USE)
+	if (cmd->driver != WB_DRIVER_GCC || cmd->pch_role != WB_PCH_NONE)
 		return false;
 	for (uint32_t i = 0; i < g->nedge; i++) {
 		const struct wb_edge *e = &g->edge[i];

@@ -35,6 +35,7 @@ struct local {
 	struct wb_action_cache *cache;
 	struct wb_sandbox *sandbox;
 	struct wb_slots *slots;
+	struct wb_input_roots *roots;
 };
 
 /* One execution. */
@@ -52,7 +53,6 @@ struct run {
 	const char **output_dir; /* relative to the input root, sorted */
 	size_t noutput_dir;
 	struct wb_input_root root;
-	bool laid;
 };
 
 static struct local *local_of(struct wb_backend *b)
@@ -225,9 +225,8 @@ static wb_status lay_out(struct run *r, struct wb_err *err)
 	struct local *l = r->l;
 	struct stat st;
 	bool copies = wb_sandbox_kind(l->sandbox) == WB_SANDBOX_NONE;
-	r->laid = true;
-	WB_TRY(wb_input_root_lay(&r->root, r->a, l->store, r->pins, &r->root_digest, wb_store_tmp_name(l->store, r->a),
-				 r->output_dir, r->noutput_dir, copies, err));
+	WB_TRY(wb_input_root_init(&r->root, r->a, l->roots, r->pins, &r->root_digest, r->output_dir, r->noutput_dir,
+				  copies, err));
 	if (r->working_directory[0] != '\0' &&
 	    (!stat_beneath(&st, r->root.root, r->working_directory) || !S_ISDIR(st.st_mode)))
 		return wb_fail(err, WB_EPROTO, "the working directory is not in the input root: %s",
@@ -393,8 +392,7 @@ static wb_status execute(struct wb_backend *b, struct wb_action_result *out, str
 		wb_slots_give(l->slots);
 		x->ran_ns = wb_clock_ns() - start;
 	}
-	if (r.laid)
-		wb_input_root_remove(&r.root);
+	wb_input_root_release(&r.root);
 	wb_pins_free(r.pins);
 	return missing(s);
 }
@@ -417,6 +415,7 @@ static wb_status fetch_bytes(struct wb_backend *b, char **data, struct wb_arena 
 
 static void free_local(struct wb_backend *b)
 {
+	wb_input_roots_free(local_of(b)->roots);
 	free(b);
 }
 
@@ -435,7 +434,8 @@ wb_status wb_backend_local_new(struct wb_backend **out, struct wb_store *store, 
 			    .store = store,
 			    .cache = cache,
 			    .sandbox = sandbox,
-			    .slots = slots};
+			    .slots = slots,
+			    .roots = wb_input_roots_new(store)};
 	*out = &l->base;
 	return wb_ok();
 }

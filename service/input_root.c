@@ -7,15 +7,39 @@
 #include "service/store.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct input_root_link {
-	const char *path; /* relative */
-	struct wb_digest digest;
+enum node_kind { NODE_FILE, NODE_SYMLINK, NODE_DIRECTORY };
+
+/* What lies in a ROOT. */
+struct node {
+	const char *name;
+	enum node_kind kind;
 	bool exec;
+	struct wb_digest digest; /* file; directory: of its Directory message */
+	uint64_t ino;            /* file: the blob's inode that is linked there */
+	const char *target;      /* symlink */
+	struct node *child;      /* directory; sorted by name */
+	size_t nchild;
+};
+
+/* A ROOT on disk and the memory of its tree. */
+struct input_root_laid {
+	struct wb_arena a;
+	const char *dir;  /* holds ROOT and OUT */
+	const char *root; /* ROOT */
+	struct node tree;
+	struct input_root_laid *next;
+};
+
+struct wb_input_roots {
+	struct wb_store *store;
+	pthread_mutex_t lock;
+	struct input_root_laid *head; /* last used first */
 };
 
 /* A copy that the action could write to, and what stat said of it before. */
@@ -25,6 +49,85 @@ struct input_root_copy {
 	off_t size;
 	struct timespec mtime, ctime;
 };
+
+/* ---- roots that are kept ---- */
+
+static void unlink_files(struct wb_store *store, const struct node *dir, const char *path, struct wb_arena *a)
+{
+	for (size_t i = 0; i < dir->nchild; i++) {
+		const struct node *c = &dir->child[i];
+		if (c->kind == NODE_SYMLINK)
+			continue;
+		const char *sub = wb_arena_printf(a, "%s/%s", path, c->name);
+		if (c->kind == NODE_FILE)
+			wb_store_unlink(store, &c->digest, sub, c->exec);
+		else
+			unlink_files(store, c, sub, a);
+	}
+}
+
+/* `whole`: what lies on disk is what the tree says. */
+static void remove_laid(struct wb_store *store, struct input_root_laid *l, bool whole)
+{
+	if (whole)
+		unlink_files(store, &l->tree, l->root, &l->a);
+	wb_ignore(wb_dir_remove(l->dir, NULL)); /* what is left is removed when the store is next opened */
+	wb_arena_release(&l->a);
+	free(l);
+}
+
+static void give_up_kept(void *arg)
+{
+	struct wb_input_roots *k = arg;
+	pthread_mutex_lock(&k->lock);
+	struct input_root_laid *l = k->head;
+	k->head = NULL;
+	pthread_mutex_unlock(&k->lock);
+	while (l != NULL) {
+		struct input_root_laid *next = l->next;
+		remove_laid(k->store, l, true);
+		l = next;
+	}
+}
+
+struct wb_input_roots *wb_input_roots_new(struct wb_store *store)
+{
+	struct wb_input_roots *k = wb_xcalloc(1, sizeof *k);
+	k->store = store;
+	pthread_mutex_init(&k->lock, NULL);
+	wb_store_on_evict(store, give_up_kept, k);
+	return k;
+}
+
+void wb_input_roots_free(struct wb_input_roots *k)
+{
+	if (k == NULL)
+		return;
+	wb_store_on_evict(k->store, NULL, NULL);
+	give_up_kept(k);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
+}
+
+static struct input_root_laid *take_kept(struct wb_input_roots *k)
+{
+	pthread_mutex_lock(&k->lock);
+	struct input_root_laid *l = k->head;
+	if (l != NULL)
+		k->head = l->next;
+	pthread_mutex_unlock(&k->lock);
+	return l;
+}
+
+static void keep(struct wb_input_roots *k, struct input_root_laid *l)
+{
+	pthread_mutex_lock(&k->lock);
+	l->next = k->head;
+	k->head = l;
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* ---- laying out ---- */
 
 static void push(struct wb_input_root *r, const char ***v, size_t *n, size_t *cap, const char *s)
 {
@@ -76,20 +179,128 @@ static void note_copy(struct wb_input_root *r, const char *path)
 	}
 }
 
-static wb_status lay_file(struct wb_input_root *r, const char *path, const wb_re_file_node *node, bool writable,
+static int by_name(const void *x, const void *y)
+{
+	return strcmp(((const struct node *)x)->name, ((const struct node *)y)->name);
+}
+
+static wb_status new_name(struct node *out, struct wb_arena *a, const char *name, enum node_kind kind,
 			  struct wb_err *err)
 {
-	struct wb_digest d;
+	if (!wb_re_name_ok(name))
+		return wb_fail(err, WB_EPROTO, "bad name in a Directory: %.100s", name);
+	*out = (struct node){.name = wb_arena_strdup(a, name), .kind = kind};
+	return wb_ok();
+}
+
+/* The children that a Directory message names, sorted. */
+static wb_status children_of_message(struct node *dir, struct wb_arena *a, const wb_re_directory *m, struct wb_err *err)
+{
+	dir->child = wb_arena_array(a, m->n_files + m->n_symlinks + m->n_directories, sizeof *dir->child);
+	for (size_t i = 0; i < m->n_files; i++) {
+		struct node *c = &dir->child[dir->nchild++];
+		WB_TRY(new_name(c, a, m->files[i]->name, NODE_FILE, err));
+		c->exec = m->files[i]->is_executable;
+		WB_TRY(wb_re_digest_get(&c->digest, m->files[i]->digest, c->name, err));
+	}
+	for (size_t i = 0; i < m->n_symlinks; i++) {
+		struct node *c = &dir->child[dir->nchild++];
+		WB_TRY(new_name(c, a, m->symlinks[i]->name, NODE_SYMLINK, err));
+		c->target = wb_arena_strdup(a, m->symlinks[i]->target);
+		if (c->target[0] == '\0')
+			return wb_fail(err, WB_EPROTO, "symlink without a target: %s", c->name);
+	}
+	for (size_t i = 0; i < m->n_directories; i++) {
+		struct node *c = &dir->child[dir->nchild++];
+		WB_TRY(new_name(c, a, m->directories[i]->name, NODE_DIRECTORY, err));
+		WB_TRY(wb_re_digest_get(&c->digest, m->directories[i]->digest, c->name, err));
+	}
+	if (dir->nchild > 0)
+		qsort(dir->child, dir->nchild, sizeof *dir->child, by_name);
+	for (size_t i = 1; i < dir->nchild; i++)
+		if (strcmp(dir->child[i - 1].name, dir->child[i].name) == 0)
+			return wb_fail(err, WB_EPROTO, "a name twice in a Directory: %s", dir->child[i].name);
+	return wb_ok();
+}
+
+/* Fill `dir->child`: from the tree that lies there already when it is the same Directory, else from the store. */
+static wb_status find_children(struct wb_input_root *r, struct node *dir, const struct node *old, struct wb_arena *a,
+			       struct wb_err *err)
+{
+	struct wb_arena scratch;
+	wb_re_directory *m;
+	char *data;
+	wb_pins_add(r->pins, &dir->digest);
+	if (old != NULL && wb_digest_eq(&old->digest, &dir->digest)) {
+		dir->nchild = old->nchild;
+		dir->child = wb_arena_array(a, old->nchild, sizeof *dir->child);
+		for (size_t i = 0; i < old->nchild; i++) {
+			const struct node *c = &old->child[i];
+			dir->child[i] =
+			    (struct node){.name = wb_arena_strdup(a, c->name),
+					  .kind = c->kind,
+					  .exec = c->exec,
+					  .digest = c->digest,
+					  .target = c->target == NULL ? NULL : wb_arena_strdup(a, c->target)};
+		}
+		return wb_ok();
+	}
+	wb_arena_init(&scratch);
+	wb_status s = wb_store_get(&data, &scratch, r->kept->store, &dir->digest, WB_MESSAGE_MAX, err);
+	if (wb_is_ok(s))
+		s = wb_directory_decode(&m, &scratch, data, (size_t)dir->digest.size, err);
+	if (wb_is_ok(s))
+		s = children_of_message(dir, a, m, err);
+	wb_arena_release(&scratch);
+	return s;
+}
+
+static const struct node *child_named(const struct node *dir, const char *name)
+{
+	struct node key = {.name = name};
+	if (dir == NULL || dir->nchild == 0)
+		return NULL;
+	return bsearch(&key, dir->child, dir->nchild, sizeof key, by_name);
+}
+
+/* Can what lies there as `old` become `now`? Directories by what is in them, files when they are the same. */
+static bool fits(const struct node *old, const struct node *now)
+{
+	if (old->kind != now->kind)
+		return false;
+	switch (now->kind) {
+	case NODE_FILE:
+		return old->exec == now->exec && wb_digest_eq(&old->digest, &now->digest);
+	case NODE_SYMLINK:
+		return strcmp(old->target, now->target) == 0;
+	case NODE_DIRECTORY:
+		break;
+	}
+	return true;
+}
+
+static wb_status remove_old(struct wb_input_root *r, const struct node *old, const char *path, struct wb_err *err)
+{
+	if (old->kind == NODE_FILE)
+		wb_store_unlink(r->kept->store, &old->digest, path, old->exec);
+	else if (old->kind == NODE_DIRECTORY)
+		unlink_files(r->kept->store, old, path, r->a);
+	return wb_dir_remove(path, err);
+}
+
+static wb_status lay_file(struct wb_input_root *r, const char *path, struct node *n, const struct node *old,
+			  bool writable, struct wb_err *err)
+{
+	struct wb_store *store = r->kept->store;
 	const char *to = in_root(r, path);
-	WB_TRY(wb_re_digest_get(&d, node->digest, path, err));
-	wb_pins_add(r->pins, &d);
-	WB_TRY(wb_store_link(r->store, &d, to, node->is_executable, r->copies, err));
+	wb_pins_add(r->pins, &n->digest);
 	if (r->copies) {
+		WB_TRY(wb_store_link(store, &n->digest, to, n->exec, true, err));
 		note_copy(r, to);
 		return wb_ok();
 	}
-	wb_arena_grow(r->a, &r->link, r->nlink, &r->cap_link, sizeof *r->link);
-	r->link[r->nlink++] = (struct input_root_link){.path = to, .digest = d, .exec = node->is_executable};
+	n->ino = old == NULL ? 0 : old->ino;
+	WB_TRY(wb_store_relink(store, &n->digest, to, n->exec, &n->ino, err));
 	if (!writable)
 		return wb_ok();
 	if (r->nmount_files++ < WB_INPUT_ROOT_MOUNTS) {
@@ -97,34 +308,35 @@ static wb_status lay_file(struct wb_input_root *r, const char *path, const wb_re
 		return wb_ok();
 	}
 	to = in_out(r, path);
-	WB_TRY(wb_store_link(r->store, &d, to, node->is_executable, true, err));
+	WB_TRY(wb_store_link(store, &n->digest, to, n->exec, true, err));
 	note_copy(r, to);
 	return wb_ok();
 }
 
-static wb_status lay_symlink(struct wb_input_root *r, const char *path, const wb_re_symlink_node *node, bool writable,
-			     struct wb_err *err)
+static wb_status lay_symlink(struct wb_input_root *r, const char *path, const struct node *n, const struct node *old,
+			     bool writable, struct wb_err *err)
 {
-	if (node->target[0] == '\0')
-		return wb_fail(err, WB_EPROTO, "symlink without a target: %s", path);
+	const char *to = in_root(r, path);
 	push(r, &r->symlink, &r->nsymlink, &r->cap_symlink, path);
-	for (int i = 0; i < (writable && !r->copies ? 2 : 1); i++) {
-		const char *to = i == 0 ? in_root(r, path) : in_out(r, path);
-		if (symlink(node->target, to) < 0)
-			return wb_fail_errno(err, errno, "cannot make symlink %s", to);
-	}
+	if (old == NULL && symlink(n->target, to) < 0)
+		return wb_fail_errno(err, errno, "cannot make symlink %s", to);
+	to = in_out(r, path);
+	if (writable && symlink(n->target, to) < 0)
+		return wb_fail_errno(err, errno, "cannot make symlink %s", to);
 	return wb_ok();
 }
 
-/* `writable`: at this place the sandbox shows OUT, not ROOT. ROOT/path is there already; OUT/path too when writable. */
-static wb_status lay_dir(struct wb_input_root *r, const char *path, const struct wb_digest *digest, bool writable,
-			 int depth, struct wb_err *err);
+/* Make ROOT/path (which is there) what `dir` is to be, from what `old` (may be NULL) says lies in it. `writable`: at
+ * this place the sandbox shows OUT, not ROOT; OUT/path is there then. */
+static wb_status lay_dir(struct wb_input_root *r, const char *path, struct node *dir, const struct node *old,
+			 bool writable, int depth, struct wb_err *err);
 
-static wb_status lay_subdir(struct wb_input_root *r, const char *path, const struct wb_digest *digest, bool writable,
-			    int depth, struct wb_err *err)
+static wb_status lay_subdir(struct wb_input_root *r, const char *path, struct node *dir, const struct node *old,
+			    bool writable, int depth, struct wb_err *err)
 {
 	bool is_out = is_output_dir(r, path);
-	WB_TRY(make_dir(in_root(r, path), err));
+	if (old == NULL)
+		WB_TRY(make_dir(in_root(r, path), err));
 	if (!r->copies && is_out && !writable) {
 		WB_TRY(wb_dir_make(in_out(r, path), 0755, err));
 		push(r, &r->out_dir, &r->nout_dir, &r->cap_out_dir, path);
@@ -132,55 +344,48 @@ static wb_status lay_subdir(struct wb_input_root *r, const char *path, const str
 	} else if (!r->copies && writable) {
 		WB_TRY(make_dir(in_out(r, path), err));
 		/* An empty directory needs no mount. Anything else: ROOT's own, read-only. */
-		if (!is_out && digest->size > 0) {
+		if (!is_out && dir->digest.size > 0) {
 			push(r, &r->inner, &r->ninner, &r->cap_inner, path);
 			writable = false;
 		}
 	}
-	return lay_dir(r, path, digest, writable, depth, err);
+	return lay_dir(r, path, dir, old, writable, depth, err);
 }
 
-static wb_status lay_dir(struct wb_input_root *r, const char *path, const struct wb_digest *digest, bool writable,
-			 int depth, struct wb_err *err)
+static wb_status lay_dir(struct wb_input_root *r, const char *path, struct node *dir, const struct node *old,
+			 bool writable, int depth, struct wb_err *err)
 {
-	struct wb_arena scratch;
-	wb_re_directory *d;
-	char *data;
+	struct wb_arena *a = &r->laid->a;
 	if (depth > WB_INPUT_ROOT_DEPTH)
 		return wb_fail(err, WB_ELIMIT, "input tree deeper than %d directories", WB_INPUT_ROOT_DEPTH);
-	wb_pins_add(r->pins, digest);
-	wb_arena_init(&scratch);
-	wb_status s = wb_store_get(&data, &scratch, r->store, digest, WB_MESSAGE_MAX, err);
-	if (wb_is_ok(s))
-		s = wb_directory_decode(&d, &scratch, data, (size_t)digest->size, err);
-	if (wb_is_ok(s)) {
-		r->nodes += d->n_files + d->n_symlinks + d->n_directories;
-		if (r->nodes > WB_INPUT_ROOT_NODES)
-			s = wb_fail(err, WB_ELIMIT, "input tree of more than %d nodes", WB_INPUT_ROOT_NODES);
+	WB_TRY(find_children(r, dir, old, a, err));
+	r->nodes += dir->nchild;
+	if (r->nodes > WB_INPUT_ROOT_NODES)
+		return wb_fail(err, WB_ELIMIT, "input tree of more than %d nodes", WB_INPUT_ROOT_NODES);
+	for (size_t i = 0; old != NULL && i < old->nchild; i++) {
+		const struct node *now = child_named(dir, old->child[i].name);
+		if (now == NULL || !fits(&old->child[i], now))
+			WB_TRY(remove_old(r, &old->child[i], in_root(r, child_of(r, path, old->child[i].name)), err));
 	}
-	if (!wb_is_ok(s))
-		goto out;
-	for (size_t i = 0; i < d->n_files && wb_is_ok(s); i++)
-		s = wb_re_name_ok(d->files[i]->name)
-			? lay_file(r, child_of(r, path, d->files[i]->name), d->files[i], writable, err)
-			: wb_fail(err, WB_EPROTO, "bad name in a Directory: %.100s", d->files[i]->name);
-	for (size_t i = 0; i < d->n_symlinks && wb_is_ok(s); i++)
-		s = wb_re_name_ok(d->symlinks[i]->name)
-			? lay_symlink(r, child_of(r, path, d->symlinks[i]->name), d->symlinks[i], writable, err)
-			: wb_fail(err, WB_EPROTO, "bad name in a Directory: %.100s", d->symlinks[i]->name);
-	for (size_t i = 0; i < d->n_directories && wb_is_ok(s); i++) {
-		struct wb_digest sub;
-		const char *name = d->directories[i]->name;
-		if (!wb_re_name_ok(name))
-			s = wb_fail(err, WB_EPROTO, "bad name in a Directory: %.100s", name);
-		else
-			s = wb_re_digest_get(&sub, d->directories[i]->digest, name, err);
-		if (wb_is_ok(s))
-			s = lay_subdir(r, child_of(r, path, name), &sub, writable, depth + 1, err);
+	for (size_t i = 0; i < dir->nchild; i++) {
+		struct node *c = &dir->child[i];
+		const char *sub = child_of(r, path, c->name);
+		const struct node *was = child_named(old, c->name);
+		if (was != NULL && !fits(was, c))
+			was = NULL;
+		switch (c->kind) {
+		case NODE_FILE:
+			WB_TRY(lay_file(r, sub, c, was, writable, err));
+			break;
+		case NODE_SYMLINK:
+			WB_TRY(lay_symlink(r, sub, c, was, writable, err));
+			break;
+		case NODE_DIRECTORY:
+			WB_TRY(lay_subdir(r, sub, c, was, writable, depth + 1, err));
+			break;
+		}
 	}
-out:
-	wb_arena_release(&scratch);
-	return s;
+	return wb_ok();
 }
 
 static int by_text(const void *x, const void *y)
@@ -201,16 +406,20 @@ static bool shown_writable(const struct wb_input_root *r, const char *path)
 	return out > inner;
 }
 
-/* Output directories that the tree does not have. */
+/* Output directories that the tree does not have (our own trees have them all). */
 static wb_status make_output_dirs(struct wb_input_root *r, struct wb_err *err)
 {
+	struct stat st;
 	for (size_t i = 0; i < r->nwant; i++) {
-		const char *path = r->want[i];
+		const char *path = r->want[i], *host = in_root(r, path);
 		for (size_t j = 0; j < r->nsymlink; j++)
 			if (wb_path_after(path, r->symlink[j]) != NULL)
 				return wb_fail(err, WB_EUNSUPPORTED, "output directory %s leads through the symlink %s",
 					       path, r->symlink[j]);
-		WB_TRY(wb_dir_make(in_root(r, path), 0755, err));
+		if (lstat(host, &st) < 0) {
+			r->good = false; /* ROOT is more than its tree now */
+			WB_TRY(wb_dir_make(host, 0755, err));
+		}
 		if (r->copies)
 			continue;
 		WB_TRY(wb_dir_make(in_out(r, path), 0755, err));
@@ -224,22 +433,56 @@ static wb_status make_output_dirs(struct wb_input_root *r, struct wb_err *err)
 	return wb_ok();
 }
 
-wb_status wb_input_root_lay(struct wb_input_root *r, struct wb_arena *a, struct wb_store *store, struct wb_pins *pins,
-			    const struct wb_digest *digest, const char *dir, const char *const *output_dir,
-			    size_t noutput_dir, bool copies, struct wb_err *err)
+/* A fresh directory, or the one that `old` left. */
+static wb_status begin_laid(struct wb_input_root *r, const struct input_root_laid *old, const struct wb_digest *digest,
+			    struct wb_err *err)
+{
+	struct input_root_laid *l = wb_xcalloc(1, sizeof *l);
+	wb_arena_init(&l->a);
+	r->laid = l;
+	l->dir = old != NULL ? wb_arena_strdup(&l->a, old->dir) : wb_store_tmp_name(r->kept->store, &l->a);
+	l->root = wb_arena_printf(&l->a, "%s/root", l->dir);
+	l->tree = (struct node){.name = "", .kind = NODE_DIRECTORY, .digest = *digest};
+	r->root = l->root;
+	r->out = r->copies ? r->root : wb_arena_printf(r->a, "%s/out", l->dir);
+	if (old == NULL && (mkdir(l->dir, 0700) < 0 || mkdir(r->root, 0755) < 0))
+		return wb_fail_errno(err, errno, "cannot make an input root in %s", l->dir);
+	if (!r->copies && mkdir(r->out, 0755) < 0)
+		return wb_fail_errno(err, errno, "cannot make %s", r->out);
+	return wb_ok();
+}
+
+wb_status wb_input_root_init(struct wb_input_root *r, struct wb_arena *a, struct wb_input_roots *kept,
+			     struct wb_pins *pins, const struct wb_digest *digest, const char *const *output_dir,
+			     size_t noutput_dir, bool copies, struct wb_err *err)
 {
 	*r = (struct wb_input_root){
-	    .a = a, .store = store, .pins = pins, .copies = copies, .want = output_dir, .nwant = noutput_dir};
-	r->dir = wb_arena_strdup(a, dir);
-	r->root = wb_arena_printf(a, "%s/root", dir);
-	r->out = copies ? r->root : wb_arena_printf(a, "%s/out", dir);
-	if (mkdir(r->dir, 0700) < 0 || mkdir(r->root, 0755) < 0 || (!copies && mkdir(r->out, 0755) < 0))
-		return wb_fail_errno(err, errno, "cannot make an input root in %s", dir);
-	bool writable = !copies && is_output_dir(r, "");
-	if (writable)
+	    .a = a, .kept = kept, .pins = pins, .copies = copies, .want = output_dir, .nwant = noutput_dir};
+	if (is_output_dir(r, ""))
 		return wb_fail(err, WB_EUNSUPPORTED, "the input root itself is an output directory");
-	WB_TRY(lay_dir(r, "", digest, writable, 0, err));
-	return make_output_dirs(r, err);
+	struct input_root_laid *old = copies ? NULL : take_kept(kept);
+	wb_status s = begin_laid(r, old, digest, err);
+	if (wb_is_ok(s))
+		s = lay_dir(r, "", &r->laid->tree, old == NULL ? NULL : &old->tree, false, 0, err);
+	r->good = wb_is_ok(s) && !copies;
+	if (wb_is_ok(s))
+		s = make_output_dirs(r, err);
+	if (old != NULL) {
+		wb_arena_release(&old->a);
+		free(old);
+	}
+	return s;
+}
+
+void wb_input_root_release(struct wb_input_root *r)
+{
+	if (r->laid == NULL)
+		return;
+	if (r->good && wb_is_ok(wb_dir_remove(r->out, NULL)))
+		keep(r->kept, r->laid);
+	else
+		remove_laid(r->kept->store, r->laid, false);
+	r->laid = NULL;
 }
 
 static bool same_time(const struct timespec *a, const struct timespec *b)
@@ -271,13 +514,4 @@ bool wb_input_root_is_input(const struct wb_input_root *r, const char *path)
 			return true;
 	}
 	return false;
-}
-
-void wb_input_root_remove(struct wb_input_root *r)
-{
-	if (r->dir == NULL)
-		return;
-	for (size_t i = 0; i < r->nlink; i++)
-		wb_store_unlink(r->store, &r->link[i].digest, r->link[i].path, r->link[i].exec);
-	wb_ignore(wb_dir_remove(r->dir, NULL)); /* what is left is removed when the store is next opened */
 }

@@ -505,30 +505,62 @@ static wb_status link_copy(struct wb_store *s, const struct wb_digest *d, const 
 	return is_corrupt(path, err);
 }
 
+/* Link the verified blob `path` to `to`; its shard's lock is held. 0 or errno. */
+static int link_locked(struct blob_variant *v, const char *path, const char *to)
+{
+	struct blob_id now;
+	if (link(path, to) < 0)
+		return errno;
+	if (wb_store_stat(&now, path) && same_content(&now, &v->id))
+		v->id = now;
+	return 0;
+}
+
+wb_status wb_store_relink(struct wb_store *s, const struct wb_digest *d, const char *to, bool exec, uint64_t *ino,
+			  struct wb_err *err)
+{
+	char path[STORE_PATH];
+	struct blob *b;
+	uint64_t was = *ino;
+	if (was != 0 && is_empty(d))
+		return wb_ok();
+	*ino = 0;
+	if (is_empty(d)) {
+		*ino = 1; /* a file of its own; which inode does not matter */
+		return link_empty(to, exec, err);
+	}
+	WB_TRY(acquire(path, &b, s, d, exec, err));
+	struct blob_variant *v = &b->v[exec];
+	int e = 0;
+	if (was != v->id.ino) {
+		if (was != 0)
+			unlink(to);
+		e = link_locked(v, path, to);
+	}
+	if (e == 0)
+		*ino = v->id.ino;
+	pthread_mutex_unlock(&shard_of(s, d)->lock);
+	if (e == EMLINK)
+		return link_copy(s, d, path, to, exec, err);
+	if (e == 0)
+		return wb_ok();
+	wb_status status = put_failed(s, wb_fail_errno(err, e, "cannot link %s to %s", path, to));
+	return status.code == WB_ENOENT ? (wb_status){WB_EIO} : status;
+}
+
 wb_status wb_store_link(struct wb_store *s, const struct wb_digest *d, const char *to, bool exec, bool copy,
 			struct wb_err *err)
 {
 	char path[STORE_PATH];
 	struct blob *b;
-	struct shard *sh = shard_of(s, d);
+	uint64_t ino = 0;
+	if (!copy)
+		return wb_store_relink(s, d, to, exec, &ino, err);
 	if (is_empty(d))
 		return link_empty(to, exec, err);
 	WB_TRY(acquire(path, &b, s, d, exec, err));
-	int e = 0;
-	if (!copy) {
-		e = link(path, to) < 0 ? errno : 0;
-		struct blob_id now;
-		if (e == 0 && wb_store_stat(&now, path) && same_content(&now, &b->v[exec].id))
-			b->v[exec].id = now;
-	}
-	pthread_mutex_unlock(&sh->lock);
-	if (copy || e == EMLINK)
-		return link_copy(s, d, path, to, exec, err);
-	if (e != 0) {
-		wb_status status = put_failed(s, wb_fail_errno(err, e, "cannot link %s to %s", path, to));
-		return status.code == WB_ENOENT ? (wb_status){WB_EIO} : status;
-	}
-	return wb_ok();
+	pthread_mutex_unlock(&shard_of(s, d)->lock);
+	return link_copy(s, d, path, to, exec, err);
 }
 
 void wb_store_unlink(struct wb_store *s, const struct wb_digest *d, const char *link, bool exec)
@@ -627,6 +659,7 @@ static void release(struct wb_store *s)
 	}
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->prune_lock);
+	pthread_mutex_destroy(&s->hook_lock);
 	pthread_cond_destroy(&s->wake);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -651,6 +684,7 @@ wb_status wb_store_new(struct wb_store **out, const char *dir, int64_t limit, st
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->prune_lock, NULL);
+	pthread_mutex_init(&s->hook_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->wake, &attr);

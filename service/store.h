@@ -38,6 +38,10 @@ wb_status wb_store_place(struct wb_store *s, const struct wb_digest *d, const ch
 wb_status wb_store_link(struct wb_store *s, const struct wb_digest *d, const char *to, bool exec, bool copy,
 			struct wb_err *err);
 
+/* Like wb_store_link, for a place that may hold a link to this blob already: `*ino` is the inode that lies at `to` (0: nothing),
+ * and when it is the (verified) blob's own, nothing is linked. Afterwards `*ino` is what lies there; 0 for a private copy. */
+wb_status wb_store_relink(struct wb_store *s, const struct wb_digest *d, const char *to, bool exec, uint64_t *ino,
+			  struct wb_err *err);
 /* Undo a wb_store_link (not a copy): removing a name changes the blob's ctime, and only a change that the store knows of does
  * not cost another look at the whole blob. */
 void wb_store_unlink(struct wb_store *s, const struct wb_digest *d, const char *link, bool exec);
@@ -56,6 +60,9 @@ wb_status wb_store_clear(struct wb_store *s, struct wb_err *err);
 /* Sum of the sizes of all blobs, and their number. After an unclean end they are counted anew (about 1 s for 300,000). */
 int64_t wb_store_bytes(struct wb_store *s);
 int64_t wb_store_count(struct wb_store *s);
+/* Call `fn` after each eviction, in the thread that evicted: whoever keeps links to blobs gives them up, so that the disk gets
+ * its room back. One at a time; NULL: none any more, and no call is under way when this returns. */
+void wb_store_on_evict(struct wb_store *s, void (*fn)(void *), void *arg);
 /* A directory on the store's filesystem for work in progress; emptied when the store is opened. Borrowed. */
 const char *wb_store_tmp(struct wb_store *s);
 /* A name in it that nobody has used, in the arena; nothing is made. */

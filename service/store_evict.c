@@ -174,7 +174,19 @@ static wb_status evict(struct wb_store *s, int64_t limit, int64_t newest, int64_
 		*freed += evict_one(s, &list.v[i], &status, err);
 	free(list.v);
 	pthread_mutex_unlock(&s->prune_lock);
+	pthread_mutex_lock(&s->hook_lock);
+	if (*freed > 0 && s->on_evict != NULL)
+		s->on_evict(s->on_evict_arg);
+	pthread_mutex_unlock(&s->hook_lock);
 	return status;
+}
+
+void wb_store_on_evict(struct wb_store *s, void (*fn)(void *), void *arg)
+{
+	pthread_mutex_lock(&s->hook_lock);
+	s->on_evict = fn;
+	s->on_evict_arg = arg;
+	pthread_mutex_unlock(&s->hook_lock);
 }
 
 wb_status wb_store_prune(struct wb_store *s, int64_t limit, int64_t *freed, struct wb_err *err)

@@ -52,6 +52,9 @@ struct wb_store {
 	pthread_cond_t wake;
 	bool stop, work;
 	pthread_mutex_t prune_lock; /* one eviction at a time */
+	pthread_mutex_t hook_lock;
+	void (*on_evict)(void *);
+	void *on_evict_arg;
 };
 
 void wb_store_blob_path(char out[STORE_PATH], const struct wb_store *s, const struct wb_digest *d, bool exec);

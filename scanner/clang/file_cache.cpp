@@ -51,16 +51,6 @@ bool isWordByte(char c)
 	return isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
 
-static bool hasWord(StringRef text, StringRef word)
-{
-	for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1)) {
-		size_t end = at + word.size();
-		if ((at == 0 || !isWordByte(text[at - 1])) && (end == text.size() || !isWordByte(text[end])))
-			return true;
-	}
-	return false;
-}
-
 // May the word at `at` be the name of a directive? Generous: what stands between the start of its line, the '#' and it may
 // be white space, spliced lines and comments; too often "yes" costs time only.
 static bool mayBeDirectiveName(StringRef text, size_t at)
@@ -81,53 +71,83 @@ static StringRef lineStart(StringRef text, size_t at)
 	return text.substr(start == StringRef::npos ? 0 : start + 1).ltrim(" \t");
 }
 
+// Calls `each` with what follows every occurrence of the whole word `word`, and where it is.
+template <typename F> static void eachWord(StringRef text, StringRef word, F each)
+{
+	for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1)) {
+		size_t end = at + word.size();
+		if ((at == 0 || !isWordByte(text[at - 1])) && (end == text.size() || !isWordByte(text[end])))
+			each(text.substr(end).ltrim(" \t"), at);
+	}
+}
+
+static bool takeWord(StringRef &text, StringRef word)
+{
+	if (!text.starts_with(word) || (text.size() > word.size() && isWordByte(text[word.size()])))
+		return false;
+	text = text.substr(word.size()).ltrim(" \t");
+	return true;
+}
+
+// #pragma lines and _Pragma operators that the reduction to directives drops or that change more than tokens.
+static uint32_t classifyPragmas(StringRef text)
+{
+	uint32_t flags = 0;
+	eachWord(text, "GCC", [&](StringRef rest, size_t) {
+		if (takeWord(rest, "dependency"))
+			flags |= TextPragmaDependency;
+		if (takeWord(rest, "push_options") || takeWord(rest, "pop_options") || takeWord(rest, "reset_options"))
+			flags |= TextPragmaTarget;
+		if ((takeWord(rest, "target") || takeWord(rest, "optimize")) &&
+		    (rest.starts_with("(") || rest.starts_with("\"") || rest.starts_with("\\\"")))
+			flags |= TextPragmaTarget;
+	});
+	eachWord(text, "pragma", [&](StringRef rest, size_t) {
+		if (!takeWord(rest, "clang"))
+			return;
+		if (takeWord(rest, "dependency"))
+			flags |= TextPragmaDependency;
+		if (takeWord(rest, "module"))
+			flags |= TextModulePragma;
+	});
+	for (StringRef word : {"push_macro", "pop_macro", "include_alias"})
+		eachWord(text, word, [&](StringRef rest, size_t at) {
+			if (rest.starts_with("(") && !lineStart(text, at).starts_with("#"))
+				flags |= TextMacroPragma; // no #pragma: a _Pragma, perhaps by a macro
+		});
+	eachWord(text, "_Pragma", [&](StringRef rest, size_t) {
+		if (rest.ltrim(" \t(\"").starts_with("once"))
+			flags |= TextMacroPragma;
+	});
+	return flags;
+}
+
 static uint32_t classify(StringRef text)
 {
 	uint32_t flags = 0;
-	if (text.contains("__DATE__") || text.contains("__TIME__") || text.contains("__TIMESTAMP__"))
-		flags |= TextTime;
-	if (hasWord(text, "incbin"))
-		flags |= TextIncbin;
-	for (size_t at = text.find(".include"); at != StringRef::npos; at = text.find(".include", at + 1)) {
+	auto found = [&](TextFlag flag) { return [&flags, flag](StringRef, size_t) { flags |= flag; }; };
+	for (StringRef word : {"__DATE__", "__TIME__", "__TIMESTAMP__"})
+		eachWord(text, word, found(TextTime));
+	eachWord(text, "incbin", found(TextIncbin));
+	eachWord(text, "include", [&](StringRef rest, size_t at) {
+		if (at == 0 || text[at - 1] != '.')
+			return;
 		flags |= TextAsmInclude;
-		StringRef rest = text.substr(at + strlen(".include")).ltrim(" \t");
 		if (rest.starts_with("\\\"")) // inline assembly: asm(".include \"x\"")
 			flags |= TextIncbin;
-	}
-	for (size_t at = text.find("embed"); at != StringRef::npos; at = text.find("embed", at + 1))
-		if (mayBeDirectiveName(text, at) && !isWordByte(text.substr(at + 5, 1).empty() ? ' ' : text[at + 5]))
-			flags |= TextEmbed;
-	if (text.contains("elifdef") || text.contains("elifndef"))
-		flags |= TextElifdef;
-	if (text.contains("#line") || text.contains("# line") || text.contains("# 1 \""))
+	});
+	for (auto [word, flag] : {std::pair<StringRef, TextFlag>("embed", TextEmbed),
+				  {"elifdef", TextElifdef},
+				  {"elifndef", TextElifdef},
+				  {"line", TextLine}})
+		eachWord(text, word, [&, which = flag](StringRef, size_t at) {
+			if (mayBeDirectiveName(text, at))
+				flags |= which;
+		});
+	if (text.contains("# 1 \"") || text.contains("#1 \""))
 		flags |= TextLine;
-	if (text.contains("pragma") || text.contains("_Pragma")) {
-		if (hasWord(text, "dependency"))
-			for (size_t at = text.find("pragma"); at != StringRef::npos; at = text.find("pragma", at + 1)) {
-				StringRef line = text.substr(at).take_until([](char c) { return c == '\n'; });
-				if (hasWord(line, "dependency"))
-					flags |= TextPragmaDependency;
-			}
-		if (hasWord(text, "GCC")) {
-			for (size_t at = text.find("GCC"); at != StringRef::npos; at = text.find("GCC", at + 1)) {
-				StringRef word = text.substr(at + 3).ltrim(" \t");
-				for (StringRef w : {"target", "optimize", "push_options", "pop_options", "reset_options"})
-					if (word.starts_with(w))
-						flags |= TextPragmaTarget;
-			}
-		}
-		for (StringRef word : {"push_macro", "pop_macro", "include_alias"})
-			for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1))
-				if ((at == 0 || !isWordByte(text[at - 1])) &&
-				    text.substr(at + word.size()).ltrim(" \t").starts_with("(") &&
-				    !lineStart(text, at).starts_with("#")) // not a #pragma: a _Pragma, perhaps by a macro
-					flags |= TextMacroPragma;
-		for (size_t at = text.find("_Pragma"); at != StringRef::npos; at = text.find("_Pragma", at + 1))
-			if (text.substr(at + 7).ltrim(" \t(\"").starts_with("once"))
-				flags |= TextMacroPragma;
-		if (text.contains("clang module"))
-			flags |= TextModulePragma;
-	}
+	if (text.contains("ragma"))
+		flags |= classifyPragmas(text);
 	return flags;
 }
 

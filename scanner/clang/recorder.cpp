@@ -49,8 +49,17 @@ Recorder::Recorder(Graph &graph, Preprocessor &pp, RequestFS &fs, const wb_shim_
 	    {Builtin::Time, "__TIME__"},
 	    {Builtin::Time, "__TIMESTAMP__"},
 	};
-	for (const Builtin &b : table)
-		Builtins[PP.getIdentifierInfo(b.Name)] = b;
+	for (const Builtin &b : table) {
+		IdentifierInfo *name = PP.getIdentifierInfo(b.Name);
+		Builtins[name] = b;
+		// Another compiler may have it where clang has not (gcc: __has_c_attribute in C++). Names that this compiler
+		// lacks are undefined by the request.
+		if (!name->hasMacroDefinition()) {
+			MacroInfo *info = PP.AllocateMacroInfo(SourceLocation());
+			info->setIsBuiltinMacro();
+			PP.appendDefMacroDirective(name, info);
+		}
+	}
 	CounterName = PP.getIdentifierInfo("__COUNTER__");
 	node(plain(Request.source), std::nullopt);
 }

@@ -102,6 +102,7 @@ bool runPass(Result &out, RequestFS &fs, const wb_shim_request &req, bool full)
 	llvm::raw_string_ostream text(out.Diagnostics);
 	DiagnosticOptions options;
 	options.ShowCarets = false;
+	options.IgnoreWarnings = true;
 	auto *printer = new TextDiagnosticPrinter(text, options);
 
 	auto vfs = llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem>(&fs);
