@@ -23,7 +23,7 @@ const struct wb_verb wb_verb_table[] = {
      .summary = "Show what was compiled, what was reused, and what ran locally and why",
      .help = "Counted since the daemon's cache was made, or since the last --reset.\n"
 	     "  --json   one JSON object\n"
-	     "  --reset  start anew, after showing\n",
+	     "  --reset  start anew; with --json, after showing\n",
      .options = "--json --reset"},
     {.name = "status",
      .synopsis = "",
@@ -41,10 +41,11 @@ const struct wb_verb wb_verb_table[] = {
      .daemon = WB_VERB_RUNNING,
      .not_running = "not running\n"},
     {.name = "doctor",
-     .synopsis = "",
+     .synopsis = "[COMPILER]...",
      .summary = "Check the compilers, the scanner, the sandbox and the cache",
-     .help = "",
-     .options = ""},
+     .help = "Without operands it looks at the usual compilers that PATH has.\n",
+     .options = "",
+     .operands_max = 64},
     {.name = "explain",
      .synopsis = "FILE.o",
      .summary = "Tell how an output came about: decision, inputs with reasons, why it missed",

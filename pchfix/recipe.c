@@ -171,25 +171,53 @@ static const char *compilation_dir(struct recipe *r)
 	return dir;
 }
 
-static void add_maps(struct recipe *r)
+/* Does the project's own flag `f` decide what "old" becomes in what `kind` ("-fdebug", "-fmacro") covers? */
+static bool overrides(struct recipe *r, const struct wb_recipe_flag *f, const char *kind, const char *old)
+{
+	const char *value = strchr(f->text, '=');
+	return value != NULL && wb_starts_with(value + 1, wb_arena_printf(r->a, "%s=", old)) &&
+	       (wb_starts_with(f->text, kind) || wb_starts_with(f->text, "-ffile-"));
+}
+
+/* A map of the recipe's own, for as far as no flag of `project` says the same left side: of two equal ones clang takes
+ * the first for __FILE__ and, from version 17 on, the last for debug information. */
+static void add_own_map(struct recipe *r, const struct wb_recipe *project, const char *old, const char *new)
 {
 	static const char why[] = "debug information and __FILE__ would hold " CWD;
 	static const char why_back[] = "paths = absolute: the text that was there before";
-	static const char option[] = "-ffile-prefix-map=";
+	bool debug = true, macro = true;
+	for (size_t i = 0; i < project->n; i++) {
+		debug &= !overrides(r, &project->flag[i], "-fdebug-", old);
+		macro &= !overrides(r, &project->flag[i], "-fmacro-", old);
+	}
+	if (debug || macro)
+		add_map(r,
+			debug && macro ? "-ffile-prefix-map="
+			: debug        ? "-fdebug-prefix-map="
+				       : "-fmacro-prefix-map=",
+			WB_WRAP_NONE, old, new, r->in->paths == WB_PATHS_RELATIVE ? why : why_back);
+}
+
+static void add_maps(struct recipe *r)
+{
+	struct wb_recipe project = {0};
+	struct recipe collect = {.out = &project, .a = r->a, .in = r->in};
 	bool relative = r->in->paths == WB_PATHS_RELATIVE;
 	if (has_maps(r->in->cmd))
 		return;
-	if (r->in->cmd->driver == WB_DRIVER_GCC)
-		add_map(r, option, WB_WRAP_NONE, CWD, compilation_dir(r), relative ? why : why_back);
-	if (relative)
-		add_map(r, option, WB_WRAP_NONE, CWD "/", "", why);
-	for (size_t up = 0; !relative && ancestor(r, up) != NULL; up++)
-		add_map(r, option, WB_WRAP_NONE, anchor(r, up), plain_text(r, up), why_back);
 	for (size_t i = 0; i < r->in->cmd->narg; i++) {
 		struct project_map m;
 		if (project_map_of(&m, r->in, r->a, &r->in->cmd->arg[i]))
-			add_project_map(r, &r->in->cmd->arg[i], &m);
+			add_project_map(&collect, &r->in->cmd->arg[i], &m);
 	}
+	if (r->in->cmd->driver == WB_DRIVER_GCC)
+		add_own_map(r, &project, CWD, compilation_dir(r));
+	if (relative)
+		add_own_map(r, &project, CWD "/", "");
+	for (size_t up = 0; !relative && ancestor(r, up) != NULL; up++)
+		add_own_map(r, &project, anchor(r, up), plain_text(r, up));
+	for (size_t i = 0; i < project.n; i++)
+		add(r, project.flag[i].text, (enum wb_wrap)project.flag[i].wrap, project.flag[i].why);
 }
 
 /* --- the other flags --- */
@@ -225,25 +253,12 @@ static void add_clang(struct recipe *r)
 	}
 }
 
-/* gcc writes the real path of a file in a system directory where that is shorter: the path of the machine that
- * compiles. Only said where it matters, because it shows in DW_AT_producer. */
-static bool needs_spelled_names(const struct wb_rewrite_in *in, struct wb_arena *a)
-{
-	for (size_t i = 0; i < in->cmd->narg; i++) {
-		const struct wb_arg *arg = &in->cmd->arg[i];
-		if ((!means(arg, WB_MEAN_SYSTEM_DIR) && !means(arg, WB_MEAN_AFTER_DIR)) || arg->value == NULL)
-			continue;
-		const char *path = wb_roots_respell(in->roots, a, arg->value);
-		if (path[0] != '/' || wb_starts_with(path, CWD))
-			return true;
-	}
-	return false;
-}
-
+/* gcc writes the real path of a file in a system directory where that is shorter, and what a header with
+ * `#pragma GCC system_header` includes counts as such: the path of the machine that compiles. The flag shows in
+ * DW_AT_producer, where -fmessage-length=0 would, too: gcc has that as its default. */
 static void add_gcc(struct recipe *r)
 {
-	if (needs_spelled_names(r->in, r->a))
-		add(r, SPELLED_NAMES, WB_WRAP_NONE, "the real path of a project's system directory would show");
+	add(r, SPELLED_NAMES, WB_WRAP_NONE, "the real path of headers that count as system headers would show");
 }
 
 static void add_diagnostics(struct recipe *r)
@@ -255,7 +270,7 @@ static void add_diagnostics(struct recipe *r)
 	else
 		add(r, gcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics", WB_WRAP_NONE,
 		    "colour is taken out again where the caller does not want it");
-	if (!gcc && !says_message_length(r->in->cmd)) /* gcc: the default, and it would show in DW_AT_producer */
+	if (!gcc && !says_message_length(r->in->cmd))
 		add(r, "-fmessage-length=0", WB_WRAP_NONE, "the width of a terminal must not matter");
 }
 
@@ -295,7 +310,7 @@ const char *wb_recipe_moves(const struct wb_rewrite_in *in, struct wb_arena *a, 
 	case WB_MEAN_PREFIX_MAP:
 		return project_map_of(&m, in, a, arg) ? "said at the end, as the action's paths need it" : NULL;
 	default:
-		return strcmp(word_of(a, arg), SPELLED_NAMES) == 0 && needs_spelled_names(in, a) ? again : NULL;
+		return strcmp(word_of(a, arg), SPELLED_NAMES) == 0 ? again : NULL;
 	}
 }
 

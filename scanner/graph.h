@@ -52,7 +52,8 @@ struct wb_graph {
 	uint32_t nfile;
 	struct wb_edge *edge;
 	uint32_t nedge;
-	const char *const *miss; /* paths that were probed and do not exist, each once, spelled like file paths */
+	const char *const *miss; /* paths that were probed and do not exist, each once, spelled like file paths; a missing
+				  * directory stands for everything below it */
 	size_t nmiss;
 	bool failed;		  /* the preprocessor reported an error: an include was not found, #error, ... */
 	const char *diagnostics;  /* its text; "" when there was nothing to say. Not for users: the compiler speaks to them */

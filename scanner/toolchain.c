@@ -340,6 +340,11 @@ static wb_status make(const struct wb_toolchain **out, struct wb_toolchains *t, 
 	return wb_ok();
 }
 
+bool wb_toolchain_holds(const struct wb_toolchain *tc)
+{
+	return holds((const struct toolchain_entry *)tc);
+}
+
 wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
 			   const char *path_env, enum wb_reason *reason, struct wb_err *err)
 {

@@ -48,6 +48,9 @@ void wb_toolchains_free(struct wb_toolchains *t);
 wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
 			   const char *path_env, enum wb_reason *reason, struct wb_err *err);
 
+/* Is this still the compiler that was asked? A stat for each file of its identity. Thread-safe. */
+bool wb_toolchain_holds(const struct wb_toolchain *tc);
+
 /* A question that only the compiler can answer in a condition: `name` is "__has_builtin", `operand` its text. */
 struct wb_question {
 	const char *name, *operand;

@@ -52,7 +52,7 @@ if [ "$(id -u)" != 0 ]; then
   if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
     run=(sudo -n)
   else
-    echo "setup: ${#missing[@]} packages are missing, and this is not root. Run:" >&2
+    echo "setup: packages are missing, and this is not root. Run:" >&2
     echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
     exit 1
   fi

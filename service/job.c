@@ -101,17 +101,23 @@ static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
 	       p->has_command && p->cmd.source ? p->cmd.source : j->req.argv[0]);
 }
 
-/* Why a delivery failed, as a reason for a local run. */
-static enum wb_reason delivery_reason(wb_status s)
+/* Why the pipe stopped after the plan, as a reason for a local run. */
+static enum wb_reason failure_reason(const struct wb_job *j, wb_status s)
 {
-	switch (s.code) {
-	case WB_EPROTO:
-		return WB_REASON_OUTPUT_MISSING;
-	case WB_EIO:
-	case WB_ENOSPC:
-		return WB_REASON_OUTPUT_WRITE;
-	default:
+	switch (j->step) {
+	case WB_STEP_PLAN:
+		return WB_REASON_INTERNAL;
+	case WB_STEP_LOOKUP:
+	case WB_STEP_UPLOAD:
 		return WB_REASON_STORE;
+	case WB_STEP_EXECUTE:
+		return s.code == WB_ENOSPC || s.code == WB_ENOENT || s.code == WB_ECORRUPT ? WB_REASON_STORE
+		       : s.code == WB_EUNSUPPORTED                                         ? WB_REASON_SANDBOX
+											   : WB_REASON_BACKEND;
+	default:
+		return s.code == WB_EPROTO                            ? WB_REASON_OUTPUT_MISSING
+		       : s.code == WB_ENOENT || s.code == WB_ECORRUPT ? WB_REASON_STORE
+								      : WB_REASON_OUTPUT_WRITE;
 	}
 }
 
@@ -121,6 +127,8 @@ static wb_status deliver(struct wb_job *j, const struct wb_delivery *d, const st
 	struct wb_service *s = j->service;
 	struct wb_delivered done;
 	int64_t t0 = wb_clock_ns();
+
+	j->step = WB_STEP_DELIVER;
 	wb_status st = wb_deliver(&done, &j->arena, s->backend, s->facts, d, r, err);
 
 	j->times.place_ns += wb_clock_ns() - t0;
@@ -147,6 +155,8 @@ static wb_status from_cache(struct wb_job *j, const struct wb_digest *action, co
 	struct wb_service *s = j->service;
 	struct wb_action_result r;
 	int64_t t0 = wb_clock_ns();
+
+	j->step = WB_STEP_LOOKUP;
 	wb_status st = s->backend->lookup(s->backend, &r, &j->arena, action, err);
 
 	j->times.lookup_ns += wb_clock_ns() - t0;
@@ -188,9 +198,11 @@ static wb_status execute(struct wb_job *j, struct wb_action_result *r, struct wb
 	int64_t sent = 0, t0 = wb_clock_ns();
 
 	atomic_store(&j->state, WB_JOB_EXECUTING);
+	j->step = WB_STEP_UPLOAD;
 	WB_TRY(s->backend->upload(s->backend, p->action.blob, p->action.nblob, &sent, err));
 	wb_stats_add(s->stats, WB_COUNT_BYTES_UP, sent);
 	j->times.upload_ns += wb_clock_ns() - t0;
+	j->step = WB_STEP_EXECUTE;
 	wb_status st = s->backend->execute(s->backend, r, &j->arena, &x, err);
 	j->times.queue_ns += x.queued_ns;
 	j->times.execute_ns += x.ran_ns;
@@ -234,6 +246,22 @@ static wb_status attempt_once(struct wb_job *j, struct wb_delivery *d, bool *hit
 	return st;
 }
 
+/* The compiler's own file is checked by the name that was given (links may be turned elsewhere); a name that PATH
+ * resolves could begin to mean another file without any file changing, so such requests are planned each time. */
+static void remember(struct wb_job *j, const struct wb_digest *key, const struct wb_delivery *d)
+{
+	const struct wb_plan *p = &j->plan;
+	size_t n = p->inputs.ncheck;
+
+	if (!strchr(j->req.argv[0], '/'))
+		return;
+	struct wb_check *check = wb_arena_array(&j->arena, n + 1, sizeof *check);
+	memcpy(check, p->inputs.check, n * sizeof *check);
+	check[n] = (struct wb_check){.path = wb_path_join(&j->arena, j->req.cwd, j->req.argv[0]), .follow = true};
+	wb_stat_id_get(&check[n].id, check[n].path, true);
+	wb_memo_keep(j->service->memo, key, p->tc, &p->action.digest, d, check, n + 1);
+}
+
 static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_err *err)
 {
 	struct wb_service *s = j->service;
@@ -244,6 +272,7 @@ static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_er
 		struct wb_delivery d;
 		bool hit = false;
 
+		j->step = WB_STEP_PLAN;
 		st = wb_plan_make(p, &j->arena, s, &j->req, WB_STAGE_ACTION, err);
 		if (p->reached >= WB_STAGE_SCAN)
 			wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
@@ -260,7 +289,7 @@ static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_er
 			if (hit)
 				wb_stats_add(s->stats, WB_COUNT_CACHE_HITS, 1);
 			if (j->answer == WB_JOB_DONE) {
-				wb_memo_keep(s->memo, key, &p->action.digest, &d, p->inputs.check, p->inputs.ncheck);
+				remember(j, key, &d);
 				wb_records_write(s->records, &j->arena, p, hit ? WB_DECISION_HIT : WB_DECISION_EXECUTED,
 						 &j->times);
 			}
@@ -293,8 +322,7 @@ void wb_job_run(struct wb_job *j)
 	if (wb_is_ok(st) || st.code == WB_ECANCELED)
 		return;
 	wb_log(WB_LOG_ERROR, "%s: %s", wb_code_name(st.code), err.text);
-	enum wb_reason reason = j->plan.reached < WB_STAGE_ACTION ? WB_REASON_INTERNAL : delivery_reason(st);
-	run_local(j, reason, err.text);
+	run_local(j, failure_reason(j, st), err.text);
 }
 
 void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n)

@@ -20,11 +20,15 @@ enum wb_job_answer {
 /* Where a job is, for `waybill status`. */
 enum wb_job_state { WB_JOB_PLANNING, WB_JOB_WAITING, WB_JOB_EXECUTING, WB_JOB_LOCAL, WB_JOB_STATE_COUNT };
 
+/* What was tried last: a failure is blamed on it. */
+enum wb_job_step { WB_STEP_PLAN, WB_STEP_LOOKUP, WB_STEP_UPLOAD, WB_STEP_EXECUTE, WB_STEP_DELIVER };
+
 struct wb_job {
 	struct wb_service *service;
 	struct wb_arena arena;
 	struct wb_request req;
 	atomic_int state; /* enum wb_job_state */
+	enum wb_job_step step;
 	struct wb_plan plan;
 	struct wb_record_times times;
 

@@ -15,6 +15,7 @@
 /* Paths are shared by all entries: a header is checked by every TU that reads it. */
 struct entry {
 	struct wb_arena arena;
+	const struct wb_toolchain *tc;
 	struct wb_digest action;
 	struct wb_delivery delivery;
 	struct wb_check *check;
@@ -112,7 +113,7 @@ bool wb_memo_find(struct wb_digest *action, struct wb_delivery *delivery, struct
 	pthread_mutex_unlock(&m->lock);
 	if (!e)
 		return false;
-	if (wb_checks_hold(e->check, e->ncheck, NULL)) {
+	if (wb_toolchain_holds(e->tc) && wb_checks_hold(e->check, e->ncheck, NULL)) {
 		holds = true;
 		*action = e->action;
 		wb_delivery_copy(delivery, a, &e->delivery);
@@ -145,8 +146,9 @@ static const char *intern(struct wb_memo *m, const char *path)
 	return v->p;
 }
 
-void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct wb_digest *action,
-		  const struct wb_delivery *delivery, const struct wb_check *check, size_t ncheck)
+void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct wb_toolchain *tc,
+		  const struct wb_digest *action, const struct wb_delivery *delivery, const struct wb_check *check,
+		  size_t ncheck)
 {
 	int64_t now = wb_clock_wall_ns();
 	bool fresh;
@@ -162,6 +164,7 @@ void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct w
 	struct entry *e = wb_xcalloc(1, sizeof *e);
 	wb_arena_init(&e->arena);
 	e->refs = 1;
+	e->tc = tc;
 	e->action = *action;
 	wb_delivery_copy(&e->delivery, &e->arena, delivery);
 	e->check = wb_arena_array(&e->arena, ncheck, sizeof *e->check);

@@ -61,14 +61,17 @@ static void show(struct wb_argv *v, struct wb_arena *a, struct wb_argv *shown, c
 	wb_argv_push(shown, a, path);
 }
 
-/* The part of the command line that is the same for every action. Capabilities are dropped: with CAP_SYS_ADMIN in its
- * own user namespace an action run by root could mount its input root writable again. /dev has what a compiler may open
- * and no more: bubblewrap's own --dev costs 1.3 ms. */
+/* The part of the command line that is the same for every action.
+ * --as-pid-1: when the command ends the kernel ends everything else in its namespace before bubblewrap learns of it;
+ * with bubblewrap's own pid 1 a process left behind could still write to an output that is being hashed. (The price: a
+ * signal that the command sends to itself without a handler is ignored. abort() and faults end it all the same.)
+ * --cap-drop: with CAP_SYS_ADMIN in its own user namespace an action run by root could mount its input root writable
+ * again. /dev has what a compiler may open and no more: bubblewrap's own --dev costs 1.3 ms. */
 static void fixed_arguments(struct wb_argv *v, struct wb_arena *a, const struct wb_sandbox *s,
 			    const char *const *platform, size_t n)
 {
-	static const char *const option[] = {"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop",
-					     "ALL",           "--clearenv"};
+	static const char *const option[] = {
+	    "--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv"};
 	static const char *const device[] = {"/dev/null", "/dev/zero", "/dev/urandom"};
 	static const char *const link[][2] = {{"/proc/self/fd", "/dev/fd"},
 					      {"/proc/self/fd/0", "/dev/stdin"},

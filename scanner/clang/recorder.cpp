@@ -61,7 +61,7 @@ Recorder::Recorder(Graph &graph, Preprocessor &pp, RequestFS &fs, const wb_shim_
 		}
 	}
 	CounterName = PP.getIdentifierInfo("__COUNTER__");
-	node(plain(Request.source), std::nullopt);
+	node(Request.source);
 }
 
 void Recorder::doubt(wb_shim_note note, StringRef about)
@@ -70,7 +70,7 @@ void Recorder::doubt(wb_shim_note note, StringRef about)
 	Out.Doubt = about.str();
 }
 
-uint32_t Recorder::node(StringRef path, OptionalFileEntryRef entry)
+uint32_t Recorder::node(StringRef path)
 {
 	path = plain(path);
 	auto [it, fresh] = Index.try_emplace(path, static_cast<uint32_t>(Out.Files.size()));
@@ -78,10 +78,19 @@ uint32_t Recorder::node(StringRef path, OptionalFileEntryRef entry)
 		Out.Files.emplace_back();
 		Out.Files.back().Path = path.str();
 	}
+	return it->second;
+}
+
+uint32_t Recorder::node(FileEntryRef entry)
+{
+	auto [it, fresh] = IndexOfEntry.try_emplace(&entry.getMapEntry(), 0);
+	if (!fresh)
+		return it->second;
+	it->second = node(entry.getName());
 	Graph::File &file = Out.Files[it->second];
-	if (entry && !file.Entry) {
+	if (!file.Entry) {
 		file.Entry = entry;
-		file.Id = Fs.look(entry->getName()).Id;
+		file.Id = Fs.look(entry.getName()).Id;
 	}
 	return it->second;
 }
@@ -92,10 +101,8 @@ uint32_t Recorder::addEdge(SourceLocation at, uint32_t to, wb_edge_kind kind, St
 	Graph::Edge edge = {UINT32_MAX, to, UINT32_MAX, kind, false, InPrefix, name.str()};
 	auto from = FileOf.find(fid);
 	if (from != FileOf.end()) {
-		edge.From = from->second;
-		OptionalFileEntryRef entry = SM.getFileEntryRefForID(fid);
-		FileText *text = entry ? Fs.text(entry->getName()) : nullptr;
-		edge.Line = text != nullptr ? text->lineOf(offset) : 0;
+		edge.From = from->second.File;
+		edge.Line = from->second.Text != nullptr ? from->second.Text->lineOf(offset) : 0;
 	}
 	uint32_t index = static_cast<uint32_t>(Out.Edges.size());
 	if (to != 0 && Out.Files[to].FirstEdge == UINT32_MAX)
@@ -128,7 +135,7 @@ void Recorder::InclusionDirective(SourceLocation hash, const Token &include, Str
 			    : word == tok::pp_import	     ? WB_EDGE_IMPORT
 			    : angled			     ? WB_EDGE_ANGLE
 							     : WB_EDGE_QUOTE;
-	uint32_t to = node(file->getName(), file);
+	uint32_t to = node(*file);
 	Graph::Edge &edge = Out.Edges[addEdge(hash, to, kind, name)];
 	if (what != nullptr) {
 		edge.Line = what->arg;
@@ -147,7 +154,6 @@ void Recorder::FileSkipped(const FileEntryRef &, const Token &, SrcMgr::Characte
 
 void Recorder::enter(FileID fid, uint32_t file)
 {
-	FileOf[fid] = file;
 	Graph::File &f = Out.Files[file];
 	OptionalFileEntryRef entry = SM.getFileEntryRefForID(fid);
 	if (!f.Entry)
@@ -157,6 +163,7 @@ void Recorder::enter(FileID fid, uint32_t file)
 		f.Flags |= WB_GRAPH_IN_PREFIX;
 	// Another spelling of a file that is known already reads the text of the first one.
 	FileText *text = Fs.text(entry ? entry->getName() : StringRef(f.Path));
+	FileOf[fid] = {file, text};
 	if (text == nullptr) {
 		doubt(WB_SHIM_CANNOT_READ, f.Path);
 		return;
@@ -208,13 +215,13 @@ void Recorder::LexedFileChanged(FileID fid, LexedFileChangeReason reason, SrcMgr
 void Recorder::HasInclude(SourceLocation at, StringRef name, bool, OptionalFileEntryRef file, SrcMgr::CharacteristicKind)
 {
 	if (file && SM.getFileID(SM.getExpansionLoc(at)) != PP.getPredefinesFileID())
-		addEdge(at, node(file->getName(), file), WB_EDGE_HAS_INCLUDE, name);
+		addEdge(at, node(*file), WB_EDGE_HAS_INCLUDE, name);
 }
 
 void Recorder::HasEmbed(SourceLocation at, StringRef name, bool, OptionalFileEntryRef file)
 {
 	if (file) {
-		uint32_t to = node(file->getName(), file);
+		uint32_t to = node(*file);
 		Out.Files[to].Flags |= WB_GRAPH_EMBED;
 		addEdge(at, to, WB_EDGE_EMBED, name);
 	}
@@ -276,7 +283,7 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 			auto from = FileOf.find(SM.getFileID(SM.getSpellingLoc(name.getLocation())));
 			if (from == FileOf.end())
 				from = FileOf.find(SM.getFileID(SM.getExpansionLoc(name.getLocation())));
-			Out.Files[from != FileOf.end() ? from->second : 0].Flags |= WB_GRAPH_TIME;
+			Out.Files[from != FileOf.end() ? from->second.File : 0].Flags |= WB_GRAPH_TIME;
 		}
 		Out.NeedsFull = true;
 		break;

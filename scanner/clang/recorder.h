@@ -64,7 +64,8 @@ private:
 		enum Kind { Question, ExpandedQuestion, Counter, Line, File, Time } What;
 		const char *Name;
 	};
-	uint32_t node(llvm::StringRef path, clang::OptionalFileEntryRef entry);
+	uint32_t node(llvm::StringRef path);
+	uint32_t node(clang::FileEntryRef entry);
 	uint32_t addEdge(clang::SourceLocation at, uint32_t to, wb_edge_kind kind, llvm::StringRef name);
 	void enter(clang::FileID fid, uint32_t file);
 	bool inDirective(clang::SourceLocation at) const;
@@ -78,8 +79,13 @@ private:
 	const wb_shim_request &Request;
 	const bool Full;
 
-	llvm::StringMap<uint32_t> Index;
-	llvm::DenseMap<clang::FileID, uint32_t> FileOf;
+	struct Entered {
+		uint32_t File;
+		FileText *Text;
+	};
+	llvm::StringMap<uint32_t> Index;                     // by spelling
+	llvm::DenseMap<const void *, uint32_t> IndexOfEntry; // the same by clang's own entry of a spelling
+	llvm::DenseMap<clang::FileID, Entered> FileOf;
 	llvm::DenseMap<const clang::IdentifierInfo *, Builtin> Builtins;
 	clang::IdentifierInfo *CounterName;
 	uint32_t Counter = 0;                 // the real value of __COUNTER__

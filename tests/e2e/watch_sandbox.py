@@ -54,6 +54,8 @@ while running:
                 argv = f.read().split(b"\0")
             if b"-c" not in argv and b"-cc1" not in argv and not exe.startswith("cc1"):
                 continue
+            if b"-E" in argv and exe.startswith("cc1"):
+                continue  # the daemon asks the compiler what it predefines: no file of the project is read
             start = open(f"/proc/{pid}/stat", "rb").read().rpartition(b")")[2].split()[19]
             if (pid, start) in seen or not belongs(pid):
                 continue
@@ -65,7 +67,7 @@ while running:
                 loose[pid] = b" ".join(argv)[:200].decode(errors="replace")
         except (OSError, ValueError, IndexError):
             continue
-    time.sleep(0.002)
+    time.sleep(0.01)
 
 print("seen", len(seen))
 for text in loose.values():

@@ -276,7 +276,7 @@ static void failures(struct fixture *f)
 	assert_string_equal(r.err_text, "no\n");
 	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
 
-	action = sh(f, "kill -SEGV $$", out, NULL, 0);
+	action = sh(f, "sh -c 'kill -SEGV $$'", out, NULL, 0);
 	assert_ok(execute(f, &r, &action), &f->err);
 	assert_int_equal(r.exit_code, 128 + 11);
 
@@ -344,6 +344,7 @@ static void attacks(struct fixture *f)
 	    "obj/in.pch'; "
 	    "unshare -Urm sh -c 'mount -o remount,bind,rw /w && echo bad >> ../src/a.h'",
 	    "echo bad > /proc/1/root/w/r/src/a.h",
+	    "setsid sh -c 'while :; do echo bad >> obj/a.o; done' & sleep 0.1",
 	    "touch -d 2001-01-01 ../src/a.h; chmod 777 ../src; echo bad > ../src/new.h",
 	};
 	const struct input in[] = {{.path = "r/src/a.h", .data = "good a\n"},
@@ -455,7 +456,7 @@ static void test_hidden(void **state)
 static void corruption(struct fixture *f)
 {
 	const struct input in[] = {{.path = "r/src/a.h", .data = "good content of a\n"}};
-	const char *out[] = {"a.o", NULL};
+	const char *out[] = {"a.o", NULL}; /* in r/build, which is in the tree: the input root is kept */
 	struct wb_action_result r;
 	struct wb_digest action = sh(f, "cat ../src/a.h > a.o", out, in, 1), d;
 	assert_ok(execute(f, &r, &action), &f->err);
@@ -616,6 +617,78 @@ static void test_stolen(void **state)
 	each_sandbox(stolen);
 }
 
+/* A random tree over few names, so that each is now a file, now a directory, now gone. Returns how many inputs. */
+static size_t random_tree(struct fixture *f, struct input *in, unsigned *seed)
+{
+	static const char *const text[] = {"", "one\n", "two\n", "three\n"};
+	static const char *const target[] = {"b", "../c/x", "nowhere"};
+	size_t n = 0;
+	in[n++] = (struct input){.path = "r/build/obj"};
+	for (int i = 0; i < 4; i++) {
+		const char *dir = wb_arena_printf(&f->a, "r/src/%c", 'a' + i);
+		int kind = rand_r(seed) % 6;
+		if (kind == 0)
+			continue;
+		if (kind == 1) {
+			in[n++] = (struct input){.path = dir, .data = text[rand_r(seed) % 4], .exec = rand_r(seed) % 2};
+			continue;
+		}
+		in[n++] = (struct input){.path = dir};
+		for (int k = 0; k < 4; k++) {
+			const char *path = wb_arena_printf(&f->a, "%s/%c", dir, 'w' + k);
+			int what = rand_r(seed) % 8;
+			if (what < 4)
+				in[n++] =
+				    (struct input){.path = path, .data = text[what], .exec = rand_r(seed) % 8 == 0};
+			else if (what == 4)
+				in[n++] = (struct input){.path = path, .link = target[rand_r(seed) % 3]};
+			else if (what == 5)
+				in[n++] = (struct input){.path = wb_arena_printf(&f->a, "%s/deep/%d", path, k),
+							 .data = text[rand_r(seed) % 4]};
+		}
+	}
+	if (rand_r(seed) % 3 == 0)
+		in[n++] = (struct input){.path = "r/build/obj/in.pch", .data = text[rand_r(seed) % 4]};
+	return n;
+}
+
+/* Input roots are kept and changed into the next action's: no action may see anything of another one. Compared with a
+ * backend that keeps none, over a row of random trees, with evictions and damage in between. */
+static void successive(struct fixture *f)
+{
+	struct fixture fresh;
+	unsigned seed = 1;
+	const char *out[] = {"obj/a.o", NULL};
+	begin(&fresh, f->sandbox);
+	for (int i = 0; i < 60; i++) {
+		struct input in[40];
+		struct wb_action_result r[2];
+		size_t n = random_tree(f, in, &seed);
+		const char *script =
+		    "cd .. && find . -path ./build/obj -prune -o -printf '%y %m %p %l\\n' | sort && "
+		    "find src build/obj/in.pch -type f 2>/dev/null | sort | xargs -r cat; : > build/obj/a.o";
+		if (i % 13 == 7)
+			assert_ok(wb_store_clear(f->store, &f->err), &f->err);
+		struct wb_digest action = sh(f, script, out, in, n);
+		assert_ok(execute(f, &r[0], &action), &f->err);
+		fresh.b->free(fresh.b);
+		assert_ok(wb_backend_local_new(&fresh.b, fresh.store, fresh.cache, fresh.sandbox, fresh.slots, &f->err),
+			  &f->err);
+		action = sh(&fresh, script, out, in, n);
+		assert_ok(execute(&fresh, &r[1], &action), &fresh.err);
+		assert_string_equal(r[0].err_text, "");
+		assert_string_equal(r[0].out_text, r[1].out_text);
+		assert_true(r[0].nfile == 1 && r[1].nfile == 1);
+	}
+	end(&fresh);
+}
+
+static void test_successive(void **state)
+{
+	(void)state;
+	each_sandbox(successive);
+}
+
 struct racer {
 	struct fixture *f;
 	int id;
@@ -629,13 +702,14 @@ static void *race(void *arg)
 	for (int i = 0; i < 4; i++) {
 		struct fixture own = {.b = f->b, .store = f->store};
 		wb_arena_init(&own.a);
-		struct input in[40];
+		struct input in[41];
+		in[40] = (struct input){.path = "r/build/obj"};
 		for (int k = 0; k < 40; k++)
 			in[k] = (struct input){.path = wb_arena_printf(&own.a, "r/src/h%d", k),
 					       .data = wb_arena_printf(&own.a, "header %d\n", k)};
 		const char *out[] = {"obj/a.o", NULL};
 		struct wb_digest action =
-		    sh(&own, wb_arena_printf(&own.a, "cat ../src/* > obj/a.o; : %d", (r->id + i) % 3), out, in, 40);
+		    sh(&own, wb_arena_printf(&own.a, "cat ../src/* > obj/a.o; : %d", (r->id + i) % 3), out, in, 41);
 		struct wb_action_result res;
 		wb_status s = execute(&own, &res, &action);
 		if (!wb_is_ok(s) || res.nfile != 1 || res.exit_code != 0) {
@@ -800,11 +874,12 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_runs),      cmocka_unit_test(test_failures),   cmocka_unit_test(test_long_text),
-	    cmocka_unit_test(test_attacks),   cmocka_unit_test(test_crowded),    cmocka_unit_test(test_nested),
-	    cmocka_unit_test(test_hidden),    cmocka_unit_test(test_corruption), cmocka_unit_test(test_cancels),
-	    cmocka_unit_test(test_malformed), cmocka_unit_test(test_stolen),     cmocka_unit_test(test_races),
-	    cmocka_unit_test(test_full_disk), cmocka_unit_test(test_stale),      cmocka_unit_test(test_compiles),
+	    cmocka_unit_test(test_runs),       cmocka_unit_test(test_failures),   cmocka_unit_test(test_long_text),
+	    cmocka_unit_test(test_attacks),    cmocka_unit_test(test_crowded),    cmocka_unit_test(test_nested),
+	    cmocka_unit_test(test_hidden),     cmocka_unit_test(test_corruption), cmocka_unit_test(test_cancels),
+	    cmocka_unit_test(test_malformed),  cmocka_unit_test(test_stolen),     cmocka_unit_test(test_races),
+	    cmocka_unit_test(test_successive), cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_stale),
+	    cmocka_unit_test(test_compiles),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

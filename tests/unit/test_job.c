@@ -86,7 +86,7 @@ static void run_job(struct wb_job *j, struct fixture *f, const char *source, con
 	const char **argv = wb_arena_array(&j->arena, 10, sizeof *argv);
 	size_t n = 0;
 
-	argv[n++] = "clang-22";
+	argv[n++] = "/usr/bin/clang-22";
 	if (extra)
 		argv[n++] = extra;
 	argv[n++] = "-g";

@@ -94,7 +94,7 @@ static void test_bwrap(void **state)
 	assert_int_equal(stat(wb_arena_printf(&f.a, "%s/out/r/build/obj/new", f.dir), &st), 0);
 	assert_int_equal(st.st_size, 4);
 
-	assert_ok(run(&f, "kill -9 $$", NULL, 0), &f.err);
+	assert_ok(run(&f, "sh -c 'kill -9 $$'", NULL, 0), &f.err);
 	assert_int_equal(f.code, 128 + 9);
 
 	/* Platform directories: a link is a link, what is below another is there already, what is not there is left
