@@ -10,7 +10,6 @@ struct overlay {
 	struct wb_overlay *out;
 	struct wb_arena *a;
 	const struct wb_rewrite_in *in;
-	bool anchored;
 	enum wb_reason *reason;
 	const char **file; /* absolute path of every graph file */
 };
@@ -65,13 +64,15 @@ static void make_twin(struct overlay *o, const char *header)
 	if (cmd->pch_role == WB_PCH_NONE || f == NULL || strcmp(header, absolute(o, cmd->source)) == 0 ||
 	    (cmd->driver == WB_DRIVER_GCC && cmd->pch_role == WB_PCH_USE))
 		return;
-	char *text = wb_twin_text(o->a, &n, f->data, f->n, roots, o->in->graph, graph_file(o, header),
-				  o->anchored ? WB_TWIN_IN_CWD_ANCHORED : WB_TWIN_IN_CWD);
+	char *text = wb_twin_text(o->a, &n, f->data, f->n, roots, o->in->graph, graph_file(o, header), WB_TWIN_IN_CWD);
 	if (text == NULL)
 		return;
 	o->out->twin = wb_twin_name(o->a, wb_roots_respell(roots, o->a, cmd->pch_header));
-	if (cmd->pch_role == WB_PCH_CREATE)
-		add(o, wb_path_join(o->a, roots->action_cwd, o->out->twin), text, n);
+	if (cmd->pch_role != WB_PCH_CREATE)
+		return;
+	add(o, wb_path_join(o->a, roots->action_cwd, o->out->twin), text, n);
+	/* Nobody reads the original any more, and its text names this checkout. */
+	add(o, in_tree(o, cmd->pch_header), NULL, 0);
 }
 
 /* Was the file read only when the PCH was made? */
@@ -125,12 +126,12 @@ static wb_status check_edges(const struct overlay *o, struct wb_err *err)
 	return wb_ok();
 }
 
-wb_status wb_overlay_make(struct wb_overlay *out, struct wb_arena *a, const struct wb_rewrite_in *in, bool anchored,
+wb_status wb_overlay_make(struct wb_overlay *out, struct wb_arena *a, const struct wb_rewrite_in *in,
 			  enum wb_reason *reason, struct wb_err *err)
 {
-	struct overlay o = {.out = out, .a = a, .in = in, .anchored = anchored, .reason = reason};
+	struct overlay o = {.out = out, .a = a, .in = in, .reason = reason};
 	const struct wb_graph *g = in->graph;
-	*out = (struct wb_overlay){.file = wb_arena_array(a, in->ngenerated + 1, sizeof *out->file)};
+	*out = (struct wb_overlay){.file = wb_arena_array(a, in->ngenerated + 2, sizeof *out->file)};
 	o.file = wb_arena_array(a, g == NULL ? 0 : g->nfile, sizeof *o.file);
 	for (uint32_t i = 0; g != NULL && i < g->nfile; i++)
 		o.file[i] = absolute(&o, g->file[i].path);

@@ -12,8 +12,8 @@ struct wb_overlay {
 };
 
 /* WB_EUNSCANNABLE with *reason = GENERATED_ABSOLUTE: an absolute include that no other text can replace (inside a
- * header of a PCH, out of a macro, in __has_include). `anchored` as in recipe.h. */
-wb_status wb_overlay_make(struct wb_overlay *out, struct wb_arena *a, const struct wb_rewrite_in *in, bool anchored,
+ * header of a PCH, out of a macro, in __has_include). */
+wb_status wb_overlay_make(struct wb_overlay *out, struct wb_arena *a, const struct wb_rewrite_in *in,
 			  enum wb_reason *reason, struct wb_err *err);
 
 #endif

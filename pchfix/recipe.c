@@ -180,22 +180,27 @@ static bool overrides(struct recipe *r, const struct wb_recipe_flag *f, const ch
 }
 
 /* A map of the recipe's own, for as far as no flag of `project` says the same left side: of two equal ones clang takes
- * the first for __FILE__ and, from version 17 on, the last for debug information. */
+ * the first for __FILE__ and, from version 17 on, the last for debug information. gcc looks at -fmacro-prefix-map only
+ * after every -ffile-prefix-map: where the project has one, ours is said in two halves. */
 static void add_own_map(struct recipe *r, const struct wb_recipe *project, const char *old, const char *new)
 {
 	static const char why[] = "debug information and __FILE__ would hold " CWD;
 	static const char why_back[] = "paths = absolute: the text that was there before";
-	bool debug = true, macro = true;
+	bool debug = true, macro = true, halves = false;
 	for (size_t i = 0; i < project->n; i++) {
 		debug &= !overrides(r, &project->flag[i], "-fdebug-", old);
 		macro &= !overrides(r, &project->flag[i], "-fmacro-", old);
+		halves |= r->in->cmd->driver == WB_DRIVER_GCC && wb_starts_with(project->flag[i].text, "-fmacro-");
 	}
-	if (debug || macro)
-		add_map(r,
-			debug && macro ? "-ffile-prefix-map="
-			: debug        ? "-fdebug-prefix-map="
-				       : "-fmacro-prefix-map=",
-			WB_WRAP_NONE, old, new, r->in->paths == WB_PATHS_RELATIVE ? why : why_back);
+	const char *text = r->in->paths == WB_PATHS_RELATIVE ? why : why_back;
+	if (debug && macro && !halves) {
+		add_map(r, "-ffile-prefix-map=", WB_WRAP_NONE, old, new, text);
+		return;
+	}
+	if (debug)
+		add_map(r, "-fdebug-prefix-map=", WB_WRAP_NONE, old, new, text);
+	if (macro)
+		add_map(r, "-fmacro-prefix-map=", WB_WRAP_NONE, old, new, text);
 }
 
 static void add_maps(struct recipe *r)
@@ -211,7 +216,8 @@ static void add_maps(struct recipe *r)
 			add_project_map(&collect, &r->in->cmd->arg[i], &m);
 	}
 	if (r->in->cmd->driver == WB_DRIVER_GCC)
-		add_own_map(r, &project, CWD, compilation_dir(r));
+		add_map(r, "-fdebug-prefix-map=", WB_WRAP_NONE, CWD, compilation_dir(r),
+			"the compilation directory, which gcc takes from PWD");
 	if (relative)
 		add_own_map(r, &project, CWD "/", "");
 	for (size_t up = 0; !relative && ancestor(r, up) != NULL; up++)

@@ -366,7 +366,7 @@ static void add_recipe(struct rewriter *r)
 static wb_status rewrite(struct rewriter *r, struct wb_err *err)
 {
 	const struct wb_command *cmd = r->cmd;
-	WB_TRY(wb_overlay_make(&r->overlay, r->a, r->in, r->anchored, r->reason, err));
+	WB_TRY(wb_overlay_make(&r->overlay, r->a, r->in, r->reason, err));
 	wb_recipe_prefix(&r->argv, r->a, cmd->driver);
 	wb_argv_push(&r->argv, r->a, r->in->tc->executable);
 	size_t i = 0;

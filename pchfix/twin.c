@@ -86,7 +86,7 @@ static const char *quoted(const struct twin *t, const char *path)
 	const char *rel = wb_roots_respell(t->roots, t->a, path);
 	if (rel[0] == '/')
 		return NULL;
-	return wb_arena_printf(t->a, "\"%s%s\"", t->place == WB_TWIN_IN_CWD ? "" : WB_RECIPE_CWD "/", rel);
+	return wb_arena_printf(t->a, "\"" WB_RECIPE_CWD "/%s\"", rel);
 }
 
 /* What the include must read, with its quotes; NULL: as it is. */

@@ -7,13 +7,13 @@
 #include "scanner/graph.h"
 #include "scanner/roots.h"
 
+/* What was absolute is spelled through /proc/self/cwd/ (recipe.h): that means the same from wherever it is read, and a
+ * prefix map turns it into any text. Relative names would show as "./../src/x.h" in __FILE__ (clang 14, gcc). */
 enum wb_twin_place {
-	/* A file in the action's directory: what was absolute becomes relative to it, and quoted relative includes are
-	 * written as the path that the scan resolved, because the directory searched first is another one now. */
+	/* A file in the action's directory: quoted relative includes become the path that the scan resolved, too,
+	 * because the directory that is searched first is another one now. */
 	WB_TWIN_IN_CWD,
-	/* The same, but names go through /proc/self/cwd/ (recipe.h: anchored). */
-	WB_TWIN_IN_CWD_ANCHORED,
-	/* A file that stays where it is: only absolute includes change, and go through /proc/self/cwd/. */
+	/* A file that stays where it is. */
 	WB_TWIN_IN_PLACE,
 };
 

@@ -6,7 +6,8 @@
 #include "scanner/graph.h"
 #include "scanner/toolchain.h"
 
-/* A file that exists in memory only, or shadows the one on disk (tests, generated sources). */
+/* A file that exists in memory only, or shadows the one on disk (tests, generated sources). In a rewrite's overlay, data NULL
+ * means that the file on disk is left out of the input root. */
 struct wb_overlay_file {
 	const char *path; /* absolute */
 	const char *data;

@@ -147,9 +147,8 @@ static void add_key(struct wb_buf *b, const char *s)
 static void want(struct wanted *w, struct wb_arena *a, const struct wb_command *cmd, const struct wb_executable *exe,
 		 const char *path_env)
 {
-	*w = (struct wanted){.lang = wb_lang_name(cmd->lang == WB_LANG_NONE ? WB_LANG_C : cmd->lang),
-			     .cwd = "",
-			     .tool_cwd = ""};
+	bool known = cmd->lang == WB_LANG_CXX || cmd->lang == WB_LANG_ASM_CPP; /* others are not scanned */
+	*w = (struct wanted){.lang = wb_lang_name(known ? cmd->lang : WB_LANG_C), .cwd = "", .tool_cwd = ""};
 	for (size_t i = 0; i < cmd->narg; i++) {
 		const struct wb_arg *arg = &cmd->arg[i];
 		if (is_relevant(arg)) {

@@ -14,6 +14,8 @@ struct builder {
 	const struct wb_action_in *in;
 	struct wb_action *out;
 	struct wb_tree tree;
+	struct wb_overlay_file *overlay; /* of the rewrite, sorted by path */
+	size_t noverlay;
 	struct wb_map seen; /* 32 bytes of hash: blobs that are in out->blob */
 	size_t cap;
 	const char **output; /* sorted, unique: output_paths */
@@ -49,65 +51,64 @@ static void add_message(struct builder *b, struct wb_digest *d, const ProtobufCM
 	add_blob(b, d, data, NULL);
 }
 
-static wb_status add_inputs(struct builder *b, struct wb_err *err)
-{
-	const struct wb_inputs *inputs = b->in->inputs;
-	for (size_t i = 0; i < inputs->ninput; i++) {
-		const struct wb_input *x = &inputs->input[i];
-		const char *path;
-		WB_TRY(tree_path(&path, b, x->path, err));
-		switch (x->kind) {
-		case WB_FILE_DIRECTORY:
-			WB_TRY(wb_tree_add_directory(&b->tree, path, err));
-			break;
-		case WB_FILE_SYMLINK:
-			WB_TRY(wb_tree_add_symlink(&b->tree, path, x->link, err));
-			break;
-		case WB_FILE_REGULAR:
-			WB_TRY(wb_tree_add_file(&b->tree, path, &x->digest, x->exec, err));
-			break;
-		default:
-			return wb_fail(err, WB_EUNSCANNABLE, "%s is neither file, directory nor symlink", x->path);
-		}
-	}
-	return wb_ok();
-}
-
 static int overlay_by_path(const void *x, const void *y)
 {
 	const struct wb_overlay_file *a = x, *b = y;
 	return strcmp(a->path, b->path);
 }
 
-static const struct wb_overlay_file *shadow_of(const struct wb_overlay_file *sorted, size_t n, const char *path)
-{
-	struct wb_overlay_file key = {.path = path};
-	return n == 0 ? NULL : bsearch(&key, sorted, n, sizeof key, overlay_by_path);
-}
-
-/* Files to upload: inputs that no overlay shadows, then the overlays. */
-static wb_status add_overlay(struct builder *b, struct wb_err *err)
+static void sort_overlay(struct builder *b)
 {
 	const struct wb_rewrite *rw = b->in->rewrite;
-	const struct wb_inputs *inputs = b->in->inputs;
-	struct wb_overlay_file *sorted = wb_arena_array(b->a, rw->noverlay, sizeof *sorted);
-	for (size_t i = 0; i < rw->noverlay; i++)
-		sorted[i] = rw->overlay[i];
-	if (rw->noverlay > 0)
-		qsort(sorted, rw->noverlay, sizeof *sorted, overlay_by_path);
-	for (size_t i = 0; i < inputs->ninput; i++) {
-		const struct wb_input *x = &inputs->input[i];
-		if (x->kind == WB_FILE_REGULAR && shadow_of(sorted, rw->noverlay, x->path) == NULL)
-			add_blob(b, &x->digest, NULL, x->path);
+	b->noverlay = rw->noverlay;
+	b->overlay = wb_arena_array(b->a, rw->noverlay, sizeof *b->overlay);
+	if (rw->noverlay == 0)
+		return;
+	memcpy(b->overlay, rw->overlay, rw->noverlay * sizeof *b->overlay);
+	qsort(b->overlay, b->noverlay, sizeof *b->overlay, overlay_by_path);
+}
+
+/* Does the rewrite put another text in this file's place, or nothing? */
+static bool is_shadowed(const struct builder *b, const char *path)
+{
+	struct wb_overlay_file key = {.path = path};
+	return b->noverlay > 0 && bsearch(&key, b->overlay, b->noverlay, sizeof key, overlay_by_path) != NULL;
+}
+
+static wb_status add_input(struct builder *b, const struct wb_input *x, struct wb_err *err)
+{
+	const char *path;
+	WB_TRY(tree_path(&path, b, x->path, err));
+	switch (x->kind) {
+	case WB_FILE_DIRECTORY:
+		return wb_tree_add_directory(&b->tree, path, err);
+	case WB_FILE_SYMLINK:
+		return wb_tree_add_symlink(&b->tree, path, x->link, err);
+	case WB_FILE_REGULAR:
+		if (is_shadowed(b, x->path))
+			return wb_ok();
+		add_blob(b, &x->digest, NULL, x->path);
+		return wb_tree_add_file(&b->tree, path, &x->digest, x->exec, err);
+	default:
+		return wb_fail(err, WB_EUNSCANNABLE, "%s is neither file, directory nor symlink", x->path);
 	}
-	for (size_t i = 0; i < rw->noverlay; i++) {
-		const struct wb_overlay_file *o = &sorted[i];
+}
+
+static wb_status add_files(struct builder *b, struct wb_err *err)
+{
+	const struct wb_inputs *inputs = b->in->inputs;
+	for (size_t i = 0; i < inputs->ninput; i++)
+		WB_TRY(add_input(b, &inputs->input[i], err));
+	for (size_t i = 0; i < b->noverlay; i++) {
+		const struct wb_overlay_file *o = &b->overlay[i];
 		struct wb_digest d;
 		const char *path;
+		if (o->data == NULL)
+			continue; /* left out */
 		WB_TRY(tree_path(&path, b, o->path, err));
 		wb_digest_of(&d, o->data, o->n);
+		add_blob(b, &d, o->data, NULL);
 		WB_TRY(wb_tree_add_file(&b->tree, path, &d, false, err));
-		add_blob(b, &d, o->n > 0 ? o->data : "", NULL);
 	}
 	return wb_ok();
 }
@@ -279,9 +280,9 @@ static wb_status build(struct builder *b, struct wb_err *err)
 	size_t ndir;
 	WB_TRY(tree_path(&b->out->working_directory, b, b->in->roots->action_cwd, err));
 	WB_TRY(wb_tree_add_directory(&b->tree, WB_ACTION_PREFIX, err));
-	WB_TRY(add_inputs(b, err));
+	sort_overlay(b);
+	WB_TRY(add_files(b, err));
 	WB_TRY(wb_tree_add_directory(&b->tree, b->out->working_directory, err));
-	WB_TRY(add_overlay(b, err));
 	WB_TRY(add_outputs(b, err));
 	WB_TRY(wb_tree_finish(&b->out->root, &dir, &ndir, &b->tree, err));
 	for (size_t i = 0; i < ndir; i++)

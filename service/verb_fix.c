@@ -18,6 +18,7 @@ static void print_json(struct wb_buf *out, struct wb_arena *a, const struct wb_p
 {
 	const struct wb_rewrite *r = &p->rewrite;
 	struct wb_argv env = {0};
+	bool first = true;
 
 	for (size_t i = 0; p->env[i]; i++)
 		wb_argv_push(&env, a, p->env[i]);
@@ -41,7 +42,10 @@ static void print_json(struct wb_buf *out, struct wb_arena *a, const struct wb_p
 	}
 	wb_buf_adds(out, "],\n \"overlay\": [");
 	for (size_t i = 0; i < r->noverlay; i++) {
-		wb_buf_adds(out, i ? ", {\"path\": " : "{\"path\": ");
+		if (!r->overlay[i].data)
+			continue;
+		wb_buf_adds(out, first ? "{\"path\": " : ", {\"path\": ");
+		first = false;
 		wb_buf_add_json(out, r->overlay[i].path, strlen(r->overlay[i].path));
 		wb_buf_adds(out, ", \"file_text\": ");
 		wb_buf_add_json(out, r->overlay[i].data, r->overlay[i].n);
@@ -69,8 +73,9 @@ static void print_text(struct wb_buf *out, const struct wb_plan *p)
 	}
 	wb_buf_addf(out, "\nroot %s\ncwd  %s\n", p->roots.base, p->roots.action_cwd);
 	for (size_t i = 0; i < r->noverlay; i++)
-		wb_buf_addf(out, "file %s exists in the input root only (%zu bytes)\n", r->overlay[i].path,
-			    r->overlay[i].n);
+		if (r->overlay[i].data)
+			wb_buf_addf(out, "file %s exists in the input root only (%zu bytes)\n", r->overlay[i].path,
+				    r->overlay[i].n);
 	if (!r->shareable)
 		wb_buf_addf(out, "tied to this checkout by %s\n", r->unshareable_arg);
 	for (size_t i = 0; r->argv[i]; i++) {

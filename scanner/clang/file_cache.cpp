@@ -112,8 +112,10 @@ static uint32_t classifyPragmas(StringRef text)
 	});
 	for (StringRef word : {"push_macro", "pop_macro", "include_alias"})
 		eachWord(text, word, [&](StringRef rest, size_t at) {
-			if (rest.starts_with("(") && !lineStart(text, at).starts_with("#"))
-				flags |= TextMacroPragma; // no #pragma: a _Pragma, perhaps by a macro
+			StringRef line = lineStart(text, at);
+			bool directive = line.consume_front("#") && line.ltrim(" \t").starts_with("pragma");
+			if (rest.starts_with("(") && !directive) // a _Pragma, perhaps by a macro
+				flags |= TextMacroPragma;
 		});
 	eachWord(text, "_Pragma", [&](StringRef rest, size_t) {
 		if (rest.ltrim(" \t(\"").starts_with("once"))

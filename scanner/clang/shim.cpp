@@ -143,7 +143,12 @@ bool runPass(Result &out, RequestFS &fs, const wb_shim_request &req, bool full)
 		action.EndSourceFile();
 	}
 	out.failed = diagnostics->hasErrorOccurred();
-	return !out.What.Files.empty();
+	if (out.What.Files.empty()) { // the source itself could not be opened
+		out.What.Files.emplace_back();
+		out.What.Files.back().Path = req.source;
+		out.failed = true;
+	}
+	return true;
 }
 
 void fillRows(Result &out, RequestFS &fs)

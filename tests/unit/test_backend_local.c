@@ -344,7 +344,7 @@ static void attacks(struct fixture *f)
 	    "obj/in.pch'; "
 	    "unshare -Urm sh -c 'mount -o remount,bind,rw /w && echo bad >> ../src/a.h'",
 	    "echo bad > /proc/1/root/w/r/src/a.h",
-	    "setsid sh -c 'while :; do echo bad >> obj/a.o; done' & sleep 0.1",
+	    "setsid sh -c 'for i in $(seq 3000); do echo bad >> obj/a.o; done' & sleep 0.1",
 	    "touch -d 2001-01-01 ../src/a.h; chmod 777 ../src; echo bad > ../src/new.h",
 	};
 	const struct input in[] = {{.path = "r/src/a.h", .data = "good a\n"},
@@ -492,6 +492,7 @@ static void corruption(struct fixture *f)
 	}
 	/* An output: found when it is fetched. */
 	assert_ok(f->b->lookup(f->b, &r, &f->a, &action, &f->err), &f->err);
+	assert_int_equal(chmod(path, 0600), 0);
 	int fd = open(path, O_WRONLY);
 	assert_int_equal(pwrite(fd, "bad!", 4, 0), 4);
 	close(fd);
@@ -689,6 +690,64 @@ static void test_successive(void **state)
 	each_sandbox(successive);
 }
 
+struct sleeper {
+	struct fixture *f;
+	struct wb_digest action;
+	wb_status status;
+};
+
+static void *sleep_in(void *arg)
+{
+	struct sleeper *x = arg;
+	struct wb_execution e = {.action = x->action};
+	struct wb_action_result r;
+	struct wb_arena a;
+	wb_arena_init(&a);
+	x->status = x->f->b->execute(x->f->b, &r, &a, &e, NULL);
+	wb_arena_release(&a);
+	return NULL;
+}
+
+/* Two roots are kept, with links to a blob that then rots: after its new upload neither of them brings the rotten one
+ * back. */
+static void kept_and_rotten(struct fixture *f)
+{
+	const struct input in[] = {{.path = "r/src/a.h", .data = "good content of a\n"}, {.path = "r/build/obj"}};
+	struct sleeper x[2];
+	pthread_t t[2];
+	for (int i = 0; i < 2; i++) {
+		x[i] = (struct sleeper){.f = f, .action = sh(f, "sleep 0.4", NULL, in, 2)};
+		assert_int_equal(pthread_create(&t[i], NULL, sleep_in, &x[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(t[i], NULL);
+		assert_true(wb_is_ok(x[i].status));
+	}
+	char hex[WB_DIGEST_HEX], *path;
+	struct wb_digest d;
+	wb_digest_of(&d, in[0].data, strlen(in[0].data));
+	wb_digest_hex(hex, &d);
+	path = wb_arena_printf(&f->a, "%s/cas/%.2s/%s", f->dir, hex, hex);
+	assert_int_equal(chmod(path, 0600), 0);
+	int fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "bad!", 4, 0), 4);
+	close(fd);
+	struct wb_action_result r;
+	struct wb_digest action = sh(f, "cat ../src/a.h", NULL, in, 2);
+	assert_code(execute(f, &r, &action), WB_ENOENT);
+	for (int i = 0; i < 3; i++) {
+		action = sh(f, wb_arena_printf(&f->a, "cat ../src/a.h; : %d", i), NULL, in, 2);
+		assert_ok(execute(f, &r, &action), &f->err);
+		assert_string_equal(r.out_text, "good content of a\n");
+	}
+}
+
+static void test_kept_and_rotten(void **state)
+{
+	(void)state;
+	each_sandbox(kept_and_rotten);
+}
+
 struct racer {
 	struct fixture *f;
 	int id;
@@ -874,12 +933,12 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_runs),       cmocka_unit_test(test_failures),   cmocka_unit_test(test_long_text),
-	    cmocka_unit_test(test_attacks),    cmocka_unit_test(test_crowded),    cmocka_unit_test(test_nested),
-	    cmocka_unit_test(test_hidden),     cmocka_unit_test(test_corruption), cmocka_unit_test(test_cancels),
-	    cmocka_unit_test(test_malformed),  cmocka_unit_test(test_stolen),     cmocka_unit_test(test_races),
-	    cmocka_unit_test(test_successive), cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_stale),
-	    cmocka_unit_test(test_compiles),
+	    cmocka_unit_test(test_runs),       cmocka_unit_test(test_failures),        cmocka_unit_test(test_long_text),
+	    cmocka_unit_test(test_attacks),    cmocka_unit_test(test_crowded),         cmocka_unit_test(test_nested),
+	    cmocka_unit_test(test_hidden),     cmocka_unit_test(test_corruption),      cmocka_unit_test(test_cancels),
+	    cmocka_unit_test(test_malformed),  cmocka_unit_test(test_stolen),          cmocka_unit_test(test_races),
+	    cmocka_unit_test(test_successive), cmocka_unit_test(test_kept_and_rotten), cmocka_unit_test(test_full_disk),
+	    cmocka_unit_test(test_stale),      cmocka_unit_test(test_compiles),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -84,6 +84,7 @@ static char *content(struct fixture *f, const char *path)
 
 static void damage(const char *path)
 {
+	assert_int_equal(chmod(path, 0600), 0);
 	int fd = open(path, O_WRONLY);
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, "#", 1, 0), 1);
@@ -369,7 +370,8 @@ static void test_reopen(void **state)
 	struct wb_digest d = put(f, "hello");
 	char *dir = in_dir(f, "store"), *left = wb_arena_printf(&f->a, "%s/left/over", wb_store_tmp(f->s));
 	assert_code(wb_store_new(&second, dir, 0, &f->err), WB_EBUSY);
-	assert_ok(wb_dir_make(left, 0500, &f->err), &f->err);
+	assert_ok(wb_dir_make(left, 0700, &f->err), &f->err);
+	assert_int_equal(chmod(left, 0500), 0);
 	assert_int_equal(wb_store_bytes(f->s), 5); /* counted: so the totals are kept */
 	close_store(f);
 	char *usage = wb_arena_printf(&f->a, "%s/usage", dir);
