@@ -6,12 +6,15 @@
 #include "base/str.h"
 #include "pchfix/rewrite.h"
 
-/* A depfile (make syntax, continuation lines, escapes) with every prerequisite mapped back; targets are kept as they
- * are, except that `/proc/self/cwd/` is dropped. Appends to `out`. */
+/* A depfile (make syntax as gcc and clang write it: continuation lines, "\ ", "\#", "$$") with every prerequisite
+ * mapped back; what does not change stays byte for byte. The first rule's targets are the build system's names: only
+ * `m->target` is mapped there, and `/proc/self/cwd/` dropped; the phony rules of -MP are mapped like prerequisites.
+ * Appends to `out`. */
 void wb_mapback_depfile(struct wb_buf *out, const struct wb_mapback *m, const char *text, size_t n);
 
-/* Diagnostics: paths at line starts, after "In file included from ", "from ", and in notes are mapped; `strip_color`
- * removes SGR escape sequences. Appends to `out`. */
+/* Diagnostics: mapped are the path that a line starts with, the ones after "In file included from" and "from", the
+ * places that messages name ("lambda at FILE:LINE:COLUMN"), and everything spelled through `/proc/self/cwd/`. Quoted
+ * source text is left alone. `strip_color` removes terminal escape sequences. Appends to `out`. */
 void wb_mapback_diagnostics(struct wb_buf *out, const struct wb_mapback *m, const char *text, size_t n,
 			    bool strip_color);
 

@@ -280,8 +280,6 @@ struct pairs {
 
 static void add_pair(struct pairs *p, struct wb_arena *a, const char *from, const char *to)
 {
-	if (strcmp(from, to) == 0)
-		return;
 	wb_arena_grow(a, &p->v, p->n, &p->cap, sizeof *p->v);
 	p->v[p->n++] = (struct wb_mapback_pair){from, to};
 }
@@ -326,10 +324,13 @@ static void make_mapback(struct rewriter *r)
 	const struct wb_graph *g = r->in->graph;
 	const struct wb_command *cmd = r->cmd;
 	struct pairs path = {0}, prefix = {0};
-	/* A file that was spelled in several ways has one name in the action: of several ways back any is as good. */
-	for (uint32_t i = 0; g != NULL && i < g->nfile; i++)
-		add_pair(&path, r->a, wb_path_fold(r->a, wb_roots_respell(r->roots, r->a, g->file[i].path)),
-			 g->file[i].path);
+	/* A file that was spelled in several ways has one name in the action: of several ways back any is as good. One
+	 * that was relative before is in the table, too, or a prefix would make it absolute. */
+	for (uint32_t i = 0; g != NULL && i < g->nfile; i++) {
+		const char *from = wb_roots_respell(r->roots, r->a, g->file[i].path);
+		if (from[0] != '/')
+			add_pair(&path, r->a, wb_path_fold(r->a, from), g->file[i].path);
+	}
 	if (r->overlay.twin != NULL)
 		add_pair(&path, r->a, r->overlay.twin, cmd->pch_header);
 	for (size_t i = 0; i < cmd->narg; i++) {

@@ -112,15 +112,17 @@ static wb_status add_dir(struct collector *c, const char *physical, struct cause
 	return add_input(c, &in, 0, err);
 }
 
-static wb_status on_crossed(void *arg, const char *physical, struct wb_err *err)
+static wb_status on_crossed(void *arg, const char *physical, bool by_link, struct wb_err *err)
 {
 	struct collector *c = arg;
+	if (!by_link && wb_path_below(c->roots->base, physical) && physical[1] != '\0')
+		return refuse(c, err, WB_REASON_OUTSIDE_ROOT, physical, "a path leaves the root through \"..\"");
 	if (wb_path_below(c->roots->action_cwd, physical))
 		return wb_ok(); /* the working directory brings it along */
 	return add_dir(c, physical, (struct cause){WB_WHY_CROSSED_DIR, NO_INDEX, NO_INDEX}, err);
 }
 
-/* Does a relative link text, read in `dir`, climb above the base of the input root? */
+/* May a relative link text, read in `dir`, climb above the base of the input root? (As if it met no other link.) */
 static bool climbs_out(const struct collector *c, const char *dir, const char *text)
 {
 	const char *below = wb_path_after(dir, c->roots->base);
@@ -330,10 +332,17 @@ static wb_status add_search_dir(struct collector *c, const char *path, uint32_t 
 {
 	struct wb_resolved r;
 	const char *action;
-	WB_TRY(walk(&r, &action, c, path, err));
+	wb_status s = walk(&r, &action, c, path, err);
+	if (s.code == WB_EUNSCANNABLE) { /* outside: a file in it that is used is refused by its own name */
+		wb_stat_id_get(&r.id, wb_path_join(c->a, c->cmd->cwd, path), true);
+		add_check_spelled(c, path, &r.id);
+		*c->reason = WB_REASON_NONE;
+		return wb_ok();
+	}
+	WB_TRY(s);
 	add_check_spelled(c, path, &r.id);
 	if (r.kind != WB_FILE_DIRECTORY || action[0] == '/')
-		return wb_ok(); /* elsewhere: a file in it that is used is refused by its own name */
+		return wb_ok(); /* likewise */
 	return add_dir(c, r.physical, (struct cause){WB_WHY_SEARCH_DIR, NO_INDEX, arg}, err);
 }
 

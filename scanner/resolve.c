@@ -9,12 +9,14 @@ enum { LINKS_MAX = 40 /* Linux: MAXSYMLINKS */, PATH_MOST = 16384 };
 void wb_resolver_init(struct wb_resolver *r, struct wb_arena *a, struct wb_facts *facts)
 {
 	*r = (struct wb_resolver){.a = a, .facts = facts};
-	wb_map_init(&r->done);
+	wb_map_init(&r->done[0]);
+	wb_map_init(&r->done[1]);
 }
 
 void wb_resolver_release(struct wb_resolver *r)
 {
-	wb_map_release(&r->done);
+	wb_map_release(&r->done[0]);
+	wb_map_release(&r->done[1]);
 }
 
 static wb_status resolve(struct wb_resolved *out, struct wb_resolver *r, const char *path, int links,
@@ -46,7 +48,7 @@ static wb_status resolve(struct wb_resolved *out, struct wb_resolver *r, const c
 {
 	if (strlen(path) > PATH_MOST)
 		return wb_fail(err, WB_ELIMIT, "a path of %zu bytes is too long", strlen(path));
-	const union wb_map_value *seen = wb_map_gets(&r->done, path);
+	const union wb_map_value *seen = wb_map_gets(&r->done[links > 0], path);
 	if (seen != NULL) {
 		*out = *(const struct wb_resolved *)seen->p;
 		return wb_ok();
@@ -62,14 +64,15 @@ static wb_status resolve(struct wb_resolved *out, struct wb_resolver *r, const c
 			*out = (struct wb_resolved){.kind = WB_FILE_MISSING};
 		} else if (strcmp(name, "..") == 0) {
 			if (r->on_crossed != NULL)
-				WB_TRY(r->on_crossed(r->arg, dir.physical, err));
+				WB_TRY(r->on_crossed(r->arg, dir.physical, links > 0, err));
 			WB_TRY(resolve(out, r, wb_path_dirname(r->a, dir.physical), links, err));
 		} else {
 			WB_TRY(enter(out, r, dir.physical, name, links, err));
 		}
 	}
 	struct wb_resolved *keep = wb_arena_memdup(r->a, out, sizeof *out);
-	wb_map_puts(&r->done, path, NULL)->p = keep; /* a loop ends at the link limit: its answers are right too */
+	wb_map_puts(&r->done[links > 0], path, NULL)->p =
+	    keep; /* a loop ends at the link limit: its answers are right too */
 	return wb_ok();
 }
 

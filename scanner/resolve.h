@@ -16,13 +16,14 @@ struct wb_resolved {
 struct wb_resolver {
 	struct wb_arena *a;
 	struct wb_facts *facts;
-	struct wb_map done; /* spelled path -> struct wb_resolved */
+	struct wb_map done[2]; /* spelled path -> struct wb_resolved; [1]: targets of links */
 	/* A symlink at `place` (physical directory + name) with text `text`; `target` is where it leads. Each place
 	 * once. */
 	wb_status (*on_link)(void *arg, const char *place, const char *text, const struct wb_resolved *target,
 			     struct wb_err *err);
-	/* A directory that a path enters and leaves by "..". May be told more than once. */
-	wb_status (*on_crossed)(void *arg, const char *physical, struct wb_err *err);
+	/* A directory that a path enters and leaves by ".."; `by_link`: a link's text does. May be told more than once.
+	 */
+	wb_status (*on_crossed)(void *arg, const char *physical, bool by_link, struct wb_err *err);
 	void *arg;
 };
 

@@ -186,21 +186,39 @@ static void add_search_dirs(struct finder *f, struct wb_argv *trees)
 	}
 }
 
-/* An absolute path that reaches a root through a symlink outside of it: remember its shortest prefix that does. */
+/* Does the action's spelling `path` leave the input root on its way? Only its leading ".." are looked at. */
+static bool climbs_out(const struct wb_roots *r, const char *path)
+{
+	const char *below = wb_path_after(r->action_cwd, r->base);
+	size_t depth = 0;
+	for (const char *p = below; p != NULL && *p != '\0'; p += strspn(p, "/")) {
+		depth++;
+		p += strcspn(p, "/");
+	}
+	while (path[0] == '.' && path[1] == '.' && (path[2] == '/' || path[2] == '\0')) {
+		if (depth-- == 0)
+			return true;
+		path += 2 + (path[2] == '/');
+	}
+	return false;
+}
+
+/* An absolute path that reaches a root through a symlink outside of it, or through ".." above it: remember its shortest
+ * prefix that is inside for good. */
 static void add_alias(struct finder *f, size_t *cap, const char *path)
 {
 	struct wb_roots *r = f->r;
 	if (path[0] != '/')
 		return;
 	path = wb_path_fold(f->a, path);
-	for (size_t i = 0; i < r->nroot; i++)
-		if (wb_path_below(path, r->root[i]))
-			return;
-	for (size_t i = 0; i < r->nalias; i++)
-		if (wb_path_below(path, r->alias[i].text))
-			return;
+	const char *now = wb_roots_respell(r, f->a, path);
+	bool above = climbs_out(r, now);
+	if (now[0] != '/' && !above)
+		return;
 	for (const char *end = path; *end != '\0';) {
 		end += 1 + strcspn(end + 1, "/");
+		if (above && wb_path_has_dotdot(end))
+			continue;
 		const char *prefix = wb_arena_strndup(f->a, path, (size_t)(end - path));
 		const char *real = real_dir(f->a, prefix);
 		if (real == NULL)
@@ -366,7 +384,8 @@ static const char *respell_relative(const struct wb_roots *r, struct wb_arena *a
 	const char *head = wb_path_join(a, dir, wb_arena_strndup(a, p, n));
 	if (wb_roots_is_system(r, head)) /* ../../../usr/include: it stays where it is, the action does not */
 		return wb_path_join(a, head, p[n] == '/' ? p + n + 1 : p + n);
-	return strcmp(r->cwd, r->action_cwd) == 0 ? path : from_action(r, a, head, p + n);
+	bool above = !wb_path_below(dir, r->base) && wb_roots_holds(r, head);
+	return strcmp(r->cwd, r->action_cwd) == 0 && !above ? path : from_action(r, a, head, p + n);
 }
 
 const char *wb_roots_respell(const struct wb_roots *r, struct wb_arena *a, const char *path)

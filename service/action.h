@@ -1,5 +1,5 @@
-/* action.h — from the rewritten command and its inputs to REAPI messages: Command, the Directory tree, Action; serialised
- * canonically (each once) and hashed. Pure: no I/O.
+/* action.h — from the rewritten command and its inputs to REAPI messages: Command, the Directory tree, Action;
+ * serialised canonically (each once) and hashed. Pure: no I/O.
  *
  * The tree has one directory around everything (WB_ACTION_PREFIX), so that working_directory is never empty. */
 #ifndef WB_SERVICE_ACTION_H
@@ -25,14 +25,16 @@ struct wb_action {
 	struct wb_digest digest; /* the action digest */
 	struct wb_digest command, root;
 	char salt_hex[WB_DIGEST_HEX];
-	struct wb_blob *blob; /* everything an executor needs: Action, Command, Directories, files (by path), overlay files */
+	struct wb_blob
+	    *blob; /* everything an executor needs: Action, Command, Directories, files (by path), overlay files */
 	size_t nblob;
 	const char *working_directory;
-	const char *const *output; /* [i]: rewrite->output[i] as an output path and in results, relative to working_directory */
+	const char *const
+	    *output; /* [i]: rewrite->output[i] as an output path and in results, relative to working_directory */
 };
 
-/* WB_EUNSCANNABLE: the action cannot be said in REAPI's terms (an output outside of the working directory, or behind a symlink;
- * inputs that contradict each other); the text says what. It must run locally. */
+/* WB_EUNSCANNABLE: the action cannot be said in REAPI's terms (an output outside of the working directory, or behind a
+ * symlink; inputs that contradict each other); the text says what. It must run locally. */
 wb_status wb_action_build(struct wb_action *out, struct wb_arena *a, const struct wb_action_in *in, struct wb_err *err);
 
 /* Only the digest of a system state: SHA-256 over sorted (path, digest) and the compiler's identity. */

@@ -193,17 +193,37 @@ static bool full(struct wb_daemon *d)
 	return f;
 }
 
-/* Wait for the connections to end, at most `ns`. */
-static void drain(struct wb_daemon *d, int64_t ns)
+static bool any_left(const struct wb_daemon *d)
+{
+	return d->head != NULL;
+}
+
+/* Is a job under way, or does a client wait for a frame? One that is merely connected, such as the client that asked
+ * the daemon to stop, is not. */
+static bool any_busy(const struct wb_daemon *d)
+{
+	for (const struct wb_connection *c = d->head; c; c = c->next)
+		if (c->job || atomic_load(&c->awaited))
+			return true;
+	return false;
+}
+
+/* Wait while `some` holds, at most `ns`. */
+static void drain(struct wb_daemon *d, bool (*some)(const struct wb_daemon *), int64_t ns)
 {
 	int64_t until = wb_clock_ns() + ns;
 
 	pthread_mutex_lock(&d->lock);
-	while (d->n > 0 && wb_clock_ns() < until) {
+	while (some(d) && wb_clock_ns() < until) {
 		struct timespec ts;
 
+		/* Nothing is broadcast when a connection is merely done with its job: look again. */
 		clock_gettime(CLOCK_REALTIME, &ts);
-		ts.tv_sec += 1;
+		ts.tv_nsec += WATCH_MS * 1000000L;
+		if (ts.tv_nsec >= 1000000000L) {
+			ts.tv_nsec -= 1000000000L;
+			ts.tv_sec++;
+		}
 		pthread_cond_timedwait(&d->changed, &d->lock, &ts);
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -239,9 +259,9 @@ void wb_daemon_serve(struct wb_daemon *d)
 	wb_log(WB_LOG_INFO, "ending (%s)", killed ? "signal" : "idle or stopped");
 	close(d->listen_fd);
 	if (!killed)
-		drain(d, STOP_GRACE_NS);
+		drain(d, any_busy, STOP_GRACE_NS);
 	hang_up_all(d);
-	drain(d, STOP_GRACE_NS);
+	drain(d, any_left, STOP_GRACE_NS);
 }
 
 void wb_daemon_free(struct wb_daemon *d)

@@ -44,10 +44,20 @@ void wb_job_release(struct wb_job *j)
 static struct wb_mapback local_mapback(struct wb_job *j)
 {
 	const struct wb_plan *p = &j->plan;
+	struct wb_mapback m = {0};
 
-	if (p->reached >= WB_STAGE_REWRITE)
-		return p->rewrite.mapback;
-	return (struct wb_mapback){0};
+	if (p->reached >= WB_STAGE_REWRITE || j->argv == p->rewrite.argv)
+		m = p->rewrite.mapback;
+	if (j->cwd && m.nprefix == 0) {
+		/* It ran in another directory: what no table knows must not be taken as relative to the caller's. */
+		struct wb_mapback_pair *up = wb_arena_alloc(&j->arena, sizeof *up);
+
+		*up = (struct wb_mapback_pair){"../",
+					       wb_arena_printf(&j->arena, "%s/", wb_path_dirname(&j->arena, j->cwd))};
+		m.prefix = up;
+		m.nprefix = 1;
+	}
+	return m;
 }
 
 /* The compiler writes to a pipe when its text must be mapped: say the colour that it would have chosen itself. */
@@ -85,7 +95,8 @@ static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
 	atomic_store(&j->state, WB_JOB_LOCAL);
 	if (p->has_command && p->recipe_pch && p->cmd.pch_role == WB_PCH_USE) {
 		j->capture_stderr = true;
-		if (p->reached >= WB_STAGE_REWRITE && strcmp(p->roots.cwd, p->roots.action_cwd) != 0) {
+		if (p->reached >= WB_STAGE_TOOLCHAIN && p->tc && strcmp(p->roots.cwd, p->roots.action_cwd) != 0 &&
+		    wb_plan_rewrite_for_local(p, &j->arena)) {
 			j->argv = p->rewrite.argv;
 			j->cwd = p->roots.action_cwd;
 		} else if (p->want_color) {
@@ -350,7 +361,7 @@ void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, 
 	if (!j->capture_stderr)
 		return;
 	struct wb_mapback m = local_mapback(j);
-	wb_mapback_diagnostics(&j->err_text, &m, err_text, n, false);
+	wb_mapback_diagnostics(&j->err_text, &m, err_text, n, !p->want_color);
 	if (p->cmd.depfile &&
 	    !wb_is_ok(wb_deliver_depfile(&j->arena, &m, wb_path_join(&j->arena, p->req->cwd, p->cmd.depfile), &err)))
 		wb_log(WB_LOG_ERROR, "depfile not mapped: %s", err.text);

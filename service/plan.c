@@ -33,7 +33,7 @@ static wb_status settle(struct wb_plan *p, wb_status s, enum wb_reason reason, c
 {
 	if (s.code != WB_EUNSCANNABLE)
 		return s;
-	return refuse(p, reason != WB_REASON_NONE ? reason : WB_REASON_INTERNAL, err->text);
+	return refuse(p, reason != WB_REASON_NONE ? reason : WB_REASON_INTERNAL, err ? err->text : "");
 }
 
 static wb_status make_command(struct wb_plan *p, struct wb_arena *a, enum wb_driver driver, struct wb_err *err)
@@ -127,13 +127,30 @@ static int overlay_cmp(const void *x, const void *y)
 	return strcmp(a->path, b->path);
 }
 
-/* The bytes that the rewriter may have to change: files with an absolute include, and the header of a PCH. Compared
- * with what the scan saw, so that twin and graph speak of the same bytes. */
-static wb_status read_generated(struct wb_plan *p, struct wb_arena *a, struct wb_overlay_file **out, size_t *n,
-				struct wb_err *err)
+/* One of the files whose includes may have to be rewritten. `seen` (may be NULL) is what the scan saw: twin and graph
+ * must speak of the same bytes. */
+static wb_status read_one(struct wb_overlay_file *out, struct wb_arena *a, const char *path,
+			  const struct wb_stat_id *seen, struct wb_err *err)
+{
+	struct wb_stat_id now;
+	char *data;
+
+	out->path = path;
+	wb_status st = wb_file_read(&data, &out->n, a, path, GENERATED_MAX, err);
+	if (st.code == WB_ENOENT)
+		return wb_fail(err, WB_ESTALE, "%s vanished while it was being read", path);
+	WB_TRY(st);
+	out->data = data;
+	if (seen && (!wb_stat_id_get(&now, path, true) || !wb_stat_id_eq(&now, seen)))
+		return wb_fail(err, WB_ESTALE, "%s changed while it was being read", path);
+	return wb_ok();
+}
+
+/* Files with an absolute include, and the header of a PCH. */
+static bool *wanted_files(const struct wb_plan *p, struct wb_arena *a)
 {
 	const struct wb_graph *g = &p->graph;
-	bool *want = wb_arena_alloc(a, g->nfile);
+	bool *want = wb_arena_alloc(a, g->nfile + (size_t)1);
 
 	for (uint32_t i = 0; i < g->nedge; i++) {
 		const struct wb_edge *e = &g->edge[i];
@@ -147,23 +164,28 @@ static wb_status read_generated(struct wb_plan *p, struct wb_arena *a, struct wb
 	}
 	if (p->cmd.pch_role == WB_PCH_CREATE)
 		want[0] = true; /* a header compiled by its own name */
-	*n = 0;
-	*out = wb_arena_array(a, g->nfile + 1, sizeof **out);
-	for (uint32_t i = 0; i < g->nfile; i++) {
-		struct wb_stat_id now;
+	return want;
+}
 
+static wb_status read_generated(struct wb_plan *p, struct wb_arena *a, struct wb_overlay_file **out, size_t *n,
+				struct wb_err *err)
+{
+	const struct wb_graph *g = &p->graph;
+
+	*n = 0;
+	*out = wb_arena_array(a, g->nfile + (size_t)1, sizeof **out);
+	if (p->reached < WB_STAGE_SCAN) { /* no graph: the name of the PCH header's twin needs its bytes all the same */
+		if (p->cmd.pch_header) {
+			WB_TRY(read_one(*out, a, wb_path_join(a, p->cmd.cwd, p->cmd.pch_header), NULL, err));
+			*n = 1;
+		}
+		return wb_ok();
+	}
+	const bool *want = wanted_files(p, a);
+	for (uint32_t i = 0; i < g->nfile; i++) {
 		if (!want[i])
 			continue;
-		struct wb_overlay_file *f = &(*out)[*n];
-		char *data;
-		f->path = wb_path_join(a, p->cmd.cwd, g->file[i].path);
-		wb_status st = wb_file_read(&data, &f->n, a, f->path, GENERATED_MAX, err);
-		if (st.code == WB_ENOENT)
-			return wb_fail(err, WB_ESTALE, "%s vanished while it was being read", f->path);
-		WB_TRY(st);
-		f->data = data;
-		if (!wb_stat_id_get(&now, f->path, true) || !wb_stat_id_eq(&now, &g->file[i].id))
-			return wb_fail(err, WB_ESTALE, "%s changed while it was being read", f->path);
+		WB_TRY(read_one(&(*out)[*n], a, wb_path_join(a, p->cmd.cwd, g->file[i].path), &g->file[i].id, err));
 		(*n)++;
 	}
 	qsort(*out, *n, sizeof **out, overlay_cmp);
@@ -181,12 +203,27 @@ static wb_status make_rewrite(struct wb_plan *p, struct wb_arena *a, struct wb_e
 	    .cmd = &p->cmd,
 	    .tc = p->tc,
 	    .roots = &p->roots,
-	    .graph = &p->graph,
+	    .graph = p->reached >= WB_STAGE_SCAN ? &p->graph : NULL,
 	    .paths = wb_config_is(p->req->config, WB_SET_PATHS, "absolute") ? WB_PATHS_ABSOLUTE : WB_PATHS_RELATIVE,
 	    .generated = generated,
 	    .ngenerated = n,
 	};
 	return settle(p, wb_rewrite(&p->rewrite, a, &in, &reason, err), reason, err);
+}
+
+bool wb_plan_rewrite_for_local(struct wb_plan *p, struct wb_arena *a)
+{
+	struct wb_plan copy = *p;
+
+	if (p->reached >= WB_STAGE_REWRITE)
+		return true;
+	if (p->reached < WB_STAGE_TOOLCHAIN || !p->tc)
+		return false;
+	copy.reason = WB_REASON_NONE;
+	if (!wb_is_ok(make_rewrite(&copy, a, NULL)) || copy.reason != WB_REASON_NONE)
+		return false;
+	p->rewrite = copy.rewrite;
+	return true;
 }
 
 static wb_status make_inputs(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, struct wb_err *err)

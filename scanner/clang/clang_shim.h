@@ -50,6 +50,7 @@ struct wb_shim_request {
 	size_t noverlay;
 	bool full;	 /* lex every token: needed where the reduction to directives is not sound (assembler) */
 	int64_t racy_ns; /* files touched less than this before they are read are not kept in the cache */
+	bool expand_operands; /* this compiler expands macros in the operand of every question (gcc); clang of some only */
 	/* Questions such as __has_builtin(operand): false when the answer is not known yet (the scan goes on with 0). */
 	bool (*answer)(void *ctx, const char *name, const char *operand, uint32_t *value);
 	void *answer_ctx;

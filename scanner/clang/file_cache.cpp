@@ -148,6 +148,9 @@ static uint32_t classify(StringRef text)
 		});
 	if (text.contains("# 1 \"") || text.contains("#1 \""))
 		flags |= TextLine;
+	for (StringRef spelling : {"%:", "?\?=", "?\?/"})
+		if (text.contains(spelling))
+			flags |= TextOtherHash;
 	if (text.contains("ragma"))
 		flags |= classifyPragmas(text);
 	return flags;
@@ -163,7 +166,7 @@ const FileText::Analysis &FileText::analysis()
 		     (p = static_cast<const char *>(memchr(p, '\n', static_cast<size_t>(end - p)))) != nullptr;)
 			What.LineStart.push_back(static_cast<uint32_t>(++p - Bytes.data()));
 		// #embed is not among the directives that the reduction keeps; text that it cannot read is lexed in full.
-		What.Reduced = (What.Flags & TextEmbed) == 0 &&
+		What.Reduced = (What.Flags & (TextEmbed | TextOtherHash)) == 0 &&
 			       !clang::scanSourceForDependencyDirectives(text, What.Tokens, What.Directives);
 	});
 	return What;

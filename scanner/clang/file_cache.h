@@ -31,6 +31,7 @@ enum TextFlag : uint32_t {
 	TextElifdef = 128,
 	TextModulePragma = 256,   // #pragma clang module
 	TextLine = 512,           // #line, or # 1 "x"
+	TextOtherHash = 1024,     // digraphs and trigraphs, which the reduction to directives does not read
 };
 
 // The bytes of one file. Immutable but for the analysis, which is made once when first asked for.

@@ -290,6 +290,7 @@ wb_status wb_invocation_make(struct wb_shim_request *out, struct wb_arena *a, co
 	    .overlay = overlay,
 	    .noverlay = req->noverlay,
 	    .full = req->cmd->lang == WB_LANG_ASM_CPP, /* '#' may start a comment, quotes need not pair */
+	    .expand_operands = tc->compiler == WB_COMPILER_GCC,
 	    .racy_ns = WB_FACTS_RACY_NS,
 	};
 	wb_buf_release(&m.text);

@@ -21,8 +21,7 @@ static StringRef plain(StringRef path)
 Recorder::Recorder(Graph &graph, Preprocessor &pp, RequestFS &fs, const wb_shim_request &request, bool full)
     : Out(graph), PP(pp), SM(pp.getSourceManager()), Fs(fs), Request(request), Full(full)
 {
-	// Whether the operand is macro-expanded first: clang's PPMacroExpansion.cpp. gcc expands all of its own; an operand
-	// that differs by this only is a macro of the same name as a builtin, see wb_engine_clang.
+	// Whether the operand is macro-expanded first: clang's PPMacroExpansion.cpp. gcc always does.
 	static const Builtin table[] = {
 	    {Builtin::Question, "__has_feature"},
 	    {Builtin::Question, "__has_extension"},
@@ -300,7 +299,7 @@ void Recorder::answerQuestion(Token &name, const Builtin &builtin)
 	PP.LexUnexpandedToken(tok);
 	bool good = tok.is(tok::l_paren);
 	for (unsigned depth = 1; good;) {
-		if (builtin.What == Builtin::ExpandedQuestion)
+		if (builtin.What == Builtin::ExpandedQuestion || Request.expand_operands)
 			PP.Lex(tok);
 		else
 			PP.LexUnexpandedToken(tok);

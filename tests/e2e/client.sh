@@ -134,7 +134,7 @@ unset WAYBILL_CONFIG
 step "a setting of the daemon's that differs from the running one's"
 "$WAYBILL" clang-22 -c a.c -o a.o
 export WAYBILL_CACHE_SIZE=1G
-expect_bad "cache_size" 'cache_size'
+expect_bad "cache_size" 'CACHE_SIZE|cache_size'
 unset WAYBILL_CACHE_SIZE
 
 step "it ends when idle"

@@ -15,6 +15,7 @@ struct oracle {
 	struct wb_facts *facts;
 	struct wb_toolchains *toolchains;
 	struct wb_scanner *scanner;
+	bool quick; /* gcc: ask -M (wrong about some things that code does), not a real compile */
 };
 
 /* cmocka fixtures: *state is a struct oracle. */
@@ -34,7 +35,7 @@ void oracle_command(struct oracle *o, struct wb_command *cmd, const char *line);
 /* Scan it. WB_EUNSCANNABLE with *reason, or WB_OK. */
 wb_status oracle_scan(struct oracle *o, struct wb_graph *g, const char *line, enum wb_reason *reason,
 		      struct wb_err *err);
-/* What "COMPILER ARG ARG -M" lists; false when it fails. Keys are real paths. */
+/* What "COMPILER ARG ARG -M" lists (gcc: -MD, unless `quick`); false when it fails. Keys are real paths. */
 bool oracle_depends(struct oracle *o, struct wb_map *set, const char *line);
 /* The scan must find what the compiler lists (files that only __has_include saw may be more), or both must fail. */
 void oracle_agree(struct oracle *o, const char *line);
