@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-/* Variables that change the result, or write files, and have no argument form. The others of wb_env_names are either folded
- * into the command below, or change nothing that an action returns (where temporary files lie, colours and language of
- * messages, what the linker looks for). */
+/* Variables that change the result, or write files, and have no argument form. The others of wb_env_names are either
+ * folded into the command below, or change nothing that an action returns (where temporary files lie, colours and
+ * language of messages, what the linker looks for). */
 static const char *const local[] = {
     /* other programs, headers or configuration under the same command */
     "COMPILER_PATH", "GCC_EXEC_PREFIX", "GCC_ROOT", "SDKROOT", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT",

@@ -13,7 +13,8 @@
 
 enum { MAX_HOPS = 40 };
 
-static wb_status refuse(enum wb_reason *reason, enum wb_reason why, struct wb_err *err, const char *name, const char *text)
+static wb_status refuse(enum wb_reason *reason, enum wb_reason why, struct wb_err *err, const char *name,
+			const char *text)
 {
 	*reason = why;
 	return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", name, text);
@@ -22,9 +23,9 @@ static wb_status refuse(enum wb_reason *reason, enum wb_reason why, struct wb_er
 /* Programs that run a compiler rather than being one. */
 static bool is_launcher(const char *name)
 {
-	static const char *const known[] = {"ccache", "distcc",    "sccache", "icecc",       "icecc-clang", "colorgcc",
-					    "gomacc", "rewrapper", "recc",    "buildcache",  "waybill",     "clang-cache",
-					    "fbuild", "pump",      "cachecc", "clang-cache++"};
+	static const char *const known[] = {
+	    "ccache", "distcc",     "sccache", "icecc",       "icecc-clang", "colorgcc", "gomacc",  "rewrapper",
+	    "recc",   "buildcache", "waybill", "clang-cache", "fbuild",      "pump",     "cachecc", "clang-cache++"};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strcmp(name, known[i]) == 0)
 			return true;

@@ -8,8 +8,8 @@
 struct wb_arena;
 
 struct wb_executable {
-	const char *path;     /* absolute, directory resolved; links that lead through places which a sandbox does not have
-			       * (/etc/alternatives) followed, the last name before that kept: "/usr/bin/g++" */
+	const char *path; /* absolute, directory resolved; links that lead through places which a sandbox does not have
+			   * (/etc/alternatives) followed, the last name before that kept: "/usr/bin/g++" */
 	const char *physical; /* the file itself: "/usr/lib/llvm-22/bin/clang" */
 };
 

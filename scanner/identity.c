@@ -45,7 +45,8 @@ wb_status wb_identity_add(struct wb_identity_builder *b, const char *path, struc
 	return wb_ok();
 }
 
-/* The dynamic loader that the ELF file asks for, into `out`; "" when it is static or not ELF of this machine's width. */
+/* The dynamic loader that the ELF file asks for, into `out`; "" when it is static or not ELF of this machine's width.
+ */
 static void interpreter(char out[PATH_MAX], const char *path)
 {
 	Elf64_Ehdr header;
@@ -70,7 +71,8 @@ out:
 	close(fd);
 }
 
-/* Lines of the loader: "\tlibz.so.1 => /lib/libz.so.1 (0x...)", "\t/lib64/ld.so (0x...)", "\tlinux-vdso.so.1 (0x...)". */
+/* Lines of the loader: "\tlibz.so.1 => /lib/libz.so.1 (0x...)", "\t/lib64/ld.so (0x...)", "\tlinux-vdso.so.1 (0x...)".
+ */
 static wb_status add_libraries(struct wb_identity_builder *b, struct wb_str lines, const char *program,
 			       struct wb_err *err)
 {
@@ -83,7 +85,8 @@ static wb_status add_libraries(struct wb_identity_builder *b, struct wb_str line
 			start++;
 		const char *paren = memmem(start, (size_t)(end - start), " (0x", 4);
 		if (arrow && !paren)
-			return wb_fail(err, WB_ENOENT, "%s: a shared library is missing: %.*s", program, (int)line.n, line.p);
+			return wb_fail(err, WB_ENOENT, "%s: a shared library is missing: %.*s", program, (int)line.n,
+				       line.p);
 		if (!paren || *start != '/')
 			continue;
 		WB_TRY(wb_identity_add(b, wb_arena_strndup(b->arena, start, (size_t)(paren - start)), err));

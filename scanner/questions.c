@@ -210,7 +210,8 @@ wb_status wb_toolchain_ask(const struct wb_toolchain *tc, struct wb_question *q,
 		key_of(&key, &q[i]);
 		uint64_t v = wb_map_get(&e->answer, key.p, key.n)->u;
 		if (v == NO_ANSWER)
-			s = wb_fail(err, WB_EUNSUPPORTED, "%s(%s): the compiler has no answer", q[i].name, q[i].operand);
+			s = wb_fail(err, WB_EUNSUPPORTED, "%s(%s): the compiler has no answer", q[i].name,
+				    q[i].operand);
 		else
 			q[i].value = (uint32_t)(v - 1);
 	}

@@ -2,8 +2,8 @@
 #ifndef WB_SCANNER_QUESTIONS_H
 #define WB_SCANNER_QUESTIONS_H
 
-/* Every builtin name that clang 22's preprocessor has and another compiler may lack; NULL-terminated. Static. Those that
- * wb_toolchain_defines denies must not exist while that compiler's sources are scanned. */
+/* Every builtin name that clang 22's preprocessor has and another compiler may lack; NULL-terminated. Static. Those
+ * that wb_toolchain_defines denies must not exist while that compiler's sources are scanned. */
 extern const char *const wb_builtin_names[];
 
 #endif

@@ -110,7 +110,8 @@ wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s
 	WB_TRY(status);
 	if (takes_gch(out, a, cmd)) {
 		*reason = WB_REASON_SCAN_DOUBT;
-		return wb_fail(err, WB_EUNSCANNABLE, "a precompiled header beside the first include of %s", cmd->source);
+		return wb_fail(err, WB_EUNSCANNABLE, "a precompiled header beside the first include of %s",
+			       cmd->source);
 	}
 	add_pch_misses(out, a, cmd);
 	return wb_ok();

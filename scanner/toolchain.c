@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-wb_status wb_toolchains_new(struct wb_toolchains **out, struct wb_facts *facts, const char *cache_dir, struct wb_err *err)
+wb_status wb_toolchains_new(struct wb_toolchains **out, struct wb_facts *facts, const char *cache_dir,
+			    struct wb_err *err)
 {
 	(void)err;
 	struct wb_toolchains *t = wb_xcalloc(1, sizeof *t);
@@ -131,9 +132,9 @@ static bool is_relative(const struct wb_arg *arg)
 
 struct wanted {
 	const char *lang;
-	struct wb_argv word;	 /* relevant flags */
-	struct wb_argv tool;	 /* those that choose programs */
-	const char *cwd;	 /* "" when no flag depends on it */
+	struct wb_argv word; /* relevant flags */
+	struct wb_argv tool; /* those that choose programs */
+	const char *cwd;     /* "" when no flag depends on it */
 	const char *tool_cwd;
 	const char *compiler_key, *key;
 };

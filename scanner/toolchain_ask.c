@@ -271,7 +271,8 @@ static bool parse_search(struct toolchain_entry *e, struct wb_arena *a, struct w
 		if (wb_starts_with(l, ignoring)) {
 			wb_arena_grow(a, &absent, nabsent, &absent_cap, sizeof *absent);
 			const char *start = l + sizeof ignoring - 1;
-			absent[nabsent++] = wb_arena_strndup(a, start, strcspn(start, "\""));
+			absent[nabsent++] =
+			    wb_path_join(a, e->call.cwd, wb_arena_strndup(a, start, strcspn(start, "\"")));
 		} else if (wb_starts_with(l, "#include \"...\" search starts")) {
 			at = QUOTED;
 		} else if (wb_starts_with(l, "#include <...> search starts")) {
@@ -281,8 +282,10 @@ static bool parse_search(struct toolchain_entry *e, struct wb_arena *a, struct w
 		} else if (wb_starts_with(l, "Target: ")) {
 			e->tc.target = l + strlen("Target: ");
 		} else if ((at == QUOTED || at == ANGLED) && l[0] == ' ') {
-			/* A quote directory without a flag of the user, a framework directory, a header map: not modelled. */
-			if (at == QUOTED || wb_ends_with(l, " (framework directory)") || wb_ends_with(l, " (headermap)"))
+			/* A quote directory without a flag of the user, a framework directory, a header map: not
+			 * modelled. */
+			if (at == QUOTED || wb_ends_with(l, " (framework directory)") ||
+			    wb_ends_with(l, " (headermap)"))
 				return false;
 			wb_arena_grow(a, &dir, ndir, &cap, sizeof *dir);
 			dir[ndir++] = (struct wb_search_dir){.path = wb_path_join(a, e->call.cwd, l + 1)};
@@ -313,8 +316,8 @@ static wb_status watch(struct toolchain_entry *e, struct wb_arena *a, struct wb_
 	return wb_ok();
 }
 
-/* gcc reads <stdc-predef.h> before anything else (its manual, "-ffreestanding"; c-family/c-opts.c): its macros are among
- * those printed. */
+/* gcc reads <stdc-predef.h> before anything else (its manual, "-ffreestanding"; c-family/c-opts.c): its macros are
+ * among those printed. */
 static wb_status watch_preinclude(struct toolchain_entry *e, struct wb_arena *a, struct wb_facts *f, struct wb_err *err)
 {
 	if (!strstr(e->tc.macros, "#define _STDC_PREDEF_H "))

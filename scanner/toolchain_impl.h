@@ -35,7 +35,8 @@ struct toolchain_entry {
 	struct wb_toolchain tc; /* first: callers hold a pointer to it */
 	struct compiler_call call;
 	const struct compiler *compiler;
-	const char *const *absent; /* directories that the compiler looked for in vain: were one made, its answer would change */
+	const char *const
+	    *absent; /* directories that the compiler looked for in vain: were one made, its answer would change */
 	size_t nabsent;
 	struct wb_identity_file *watch; /* headers that shaped the macros (gcc's stdc-predef.h, -fplugin files) */
 	struct wb_digest *watch_digest;
@@ -47,11 +48,11 @@ struct toolchain_entry {
 
 struct wb_toolchains {
 	struct wb_facts *facts;
-	char *cache_dir; /* NULL: memory only */
-	pthread_mutex_t lock; /* of the maps */
-	pthread_mutex_t make; /* held while a compiler is being asked: one at a time */
+	char *cache_dir;        /* NULL: memory only */
+	pthread_mutex_t lock;   /* of the maps */
+	pthread_mutex_t make;   /* held while a compiler is being asked: one at a time */
 	struct wb_map compiler; /* key -> struct compiler */
-	struct wb_map entry;	/* key -> struct toolchain_entry; replaced ones live on in `all` */
+	struct wb_map entry;    /* key -> struct toolchain_entry; replaced ones live on in `all` */
 	struct toolchain_entry **all;
 	size_t nall, cap;
 	struct wb_arena arena; /* of everything that is handed out; under `make` */

@@ -1,5 +1,5 @@
-/* Toolchain entries and their answers on disk, one file each, below the cache directory. First line: a name and a version;
- * second: the SHA-256 of the rest, so a torn or edited file is asked again. */
+/* Toolchain entries and their answers on disk, one file each, below the cache directory. First line: a name and a
+ * version; second: the SHA-256 of the rest, so a torn or edited file is asked again. */
 #include "base/fileio.h"
 #include "base/str.h"
 #include "scanner/toolchain_impl.h"
@@ -39,7 +39,8 @@ static wb_status read_sealed(struct wb_str *body, struct wb_arena *a, const char
 	struct wb_str rest = {data, n}, line, seal;
 	struct wb_digest want, got;
 	if (!wb_str_line(&rest, &line) || !wb_str_eq(line, wb_str_of(magic)) || !wb_str_line(&rest, &seal) ||
-	    seal.n != WB_DIGEST_HEX - 1 || !wb_digest_parse(&want, wb_arena_strndup(a, seal.p, seal.n), (int64_t)rest.n))
+	    seal.n != WB_DIGEST_HEX - 1 ||
+	    !wb_digest_parse(&want, wb_arena_strndup(a, seal.p, seal.n), (int64_t)rest.n))
 		return wb_fail(err, WB_ECORRUPT, "%s: not a file of this version", path);
 	wb_digest_of(&got, rest.p, rest.n);
 	if (!wb_digest_eq(&got, &want))

@@ -46,7 +46,7 @@ static struct wb_mapback local_mapback(struct wb_job *j)
 	const struct wb_plan *p = &j->plan;
 	struct wb_mapback m = {0};
 
-	if (p->reached >= WB_STAGE_REWRITE || j->argv == p->rewrite.argv)
+	if (p->rewrite.argv)
 		m = p->rewrite.mapback;
 	if (j->cwd && m.nprefix == 0) {
 		/* It ran in another directory: what no table knows must not be taken as relative to the caller's. */
@@ -95,8 +95,8 @@ static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
 	atomic_store(&j->state, WB_JOB_LOCAL);
 	if (p->has_command && p->recipe_pch && p->cmd.pch_role == WB_PCH_USE) {
 		j->capture_stderr = true;
-		if (p->reached >= WB_STAGE_TOOLCHAIN && p->tc && strcmp(p->roots.cwd, p->roots.action_cwd) != 0 &&
-		    wb_plan_rewrite_for_local(p, &j->arena)) {
+		if (wb_plan_rewrite_for_local(p, &j->arena, j->service) &&
+		    strcmp(p->roots.cwd, p->roots.action_cwd) != 0) {
 			j->argv = p->rewrite.argv;
 			j->cwd = p->roots.action_cwd;
 		} else if (p->want_color) {

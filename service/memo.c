@@ -40,10 +40,10 @@ struct wb_memo *wb_memo_new(void)
 	return m;
 }
 
-/* Interned paths live until no entry can point to them: entries that a look-up still holds keep private copies. */
-static void entry_unref(struct entry *e)
+static void entry_unref(struct entry *e, unsigned n)
 {
-	if (--e->refs > 0)
+	e->refs -= n;
+	if (e->refs > 0)
 		return;
 	wb_arena_release(&e->arena);
 	free(e);
@@ -54,7 +54,7 @@ static void drop_all(struct wb_memo *m)
 	struct wb_map_slot *slot;
 
 	for (size_t i = 0; (slot = wb_map_next(&m->entries, &i)) != NULL;)
-		entry_unref(slot->value.p);
+		entry_unref(slot->value.p, 1);
 	wb_map_release(&m->entries);
 	wb_map_init(&m->entries);
 	m->bytes = 0;
@@ -118,15 +118,14 @@ bool wb_memo_find(struct wb_digest *action, struct wb_delivery *delivery, struct
 		*action = e->action;
 		wb_delivery_copy(delivery, a, &e->delivery);
 	}
+	unsigned refs = 1;
 	pthread_mutex_lock(&m->lock);
-	if (!holds) {
-		v = wb_map_get(&m->entries, key->hash, sizeof key->hash);
-		if (v && v->p == e) {
-			wb_map_del(&m->entries, key->hash, sizeof key->hash);
-			entry_unref(e);
-		}
+	v = holds ? NULL : wb_map_get(&m->entries, key->hash, sizeof key->hash);
+	if (v && v->p == e) {
+		wb_map_del(&m->entries, key->hash, sizeof key->hash);
+		refs++; /* the table's */
 	}
-	entry_unref(e);
+	entry_unref(e, refs);
 	pthread_mutex_unlock(&m->lock);
 	return holds;
 }
@@ -178,7 +177,7 @@ void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct w
 		e->check[i].path = intern(m, check[i].path);
 	union wb_map_value *v = wb_map_put(&m->entries, key->hash, sizeof key->hash, &fresh);
 	if (!fresh)
-		entry_unref(v->p);
+		entry_unref(v->p, 1);
 	v->p = e;
 	m->bytes += e->arena.used;
 	pthread_mutex_unlock(&m->lock);

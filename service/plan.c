@@ -174,7 +174,7 @@ static wb_status read_generated(struct wb_plan *p, struct wb_arena *a, struct wb
 
 	*n = 0;
 	*out = wb_arena_array(a, g->nfile + (size_t)1, sizeof **out);
-	if (p->reached < WB_STAGE_SCAN) { /* no graph: the name of the PCH header's twin needs its bytes all the same */
+	if (g->nfile == 0) { /* no graph: the name of the PCH header's twin needs its bytes all the same */
 		if (p->cmd.pch_header) {
 			WB_TRY(read_one(*out, a, wb_path_join(a, p->cmd.cwd, p->cmd.pch_header), NULL, err));
 			*n = 1;
@@ -203,7 +203,7 @@ static wb_status make_rewrite(struct wb_plan *p, struct wb_arena *a, struct wb_e
 	    .cmd = &p->cmd,
 	    .tc = p->tc,
 	    .roots = &p->roots,
-	    .graph = p->reached >= WB_STAGE_SCAN ? &p->graph : NULL,
+	    .graph = p->graph.nfile > 0 ? &p->graph : NULL,
 	    .paths = wb_config_is(p->req->config, WB_SET_PATHS, "absolute") ? WB_PATHS_ABSOLUTE : WB_PATHS_RELATIVE,
 	    .generated = generated,
 	    .ngenerated = n,
@@ -211,17 +211,21 @@ static wb_status make_rewrite(struct wb_plan *p, struct wb_arena *a, struct wb_e
 	return settle(p, wb_rewrite(&p->rewrite, a, &in, &reason, err), reason, err);
 }
 
-bool wb_plan_rewrite_for_local(struct wb_plan *p, struct wb_arena *a)
+bool wb_plan_rewrite_for_local(struct wb_plan *p, struct wb_arena *a, struct wb_service *s)
 {
 	struct wb_plan copy = *p;
 
 	if (p->reached >= WB_STAGE_REWRITE)
 		return true;
-	if (p->reached < WB_STAGE_TOOLCHAIN || !p->tc)
+	if (!p->has_command)
 		return false;
-	copy.reason = WB_REASON_NONE;
+	copy.reason = copy.cmd.reason = WB_REASON_NONE;
+	if (!copy.tc && (!wb_is_ok(make_toolchain(&copy, a, s, NULL)) || copy.reason != WB_REASON_NONE))
+		return false;
 	if (!wb_is_ok(make_rewrite(&copy, a, NULL)) || copy.reason != WB_REASON_NONE)
 		return false;
+	p->tc = copy.tc;
+	p->roots = copy.roots;
 	p->rewrite = copy.rewrite;
 	return true;
 }

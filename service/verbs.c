@@ -96,6 +96,8 @@ static int verb_prune(struct wb_verb_call *c)
 	}
 	wb_status st = wb_store_prune(c->service->store, limit, &freed, &err);
 	if (wb_is_ok(st))
+		st = wb_action_cache_sweep(c->service->action_cache, &err);
+	if (wb_is_ok(st))
 		wb_buf_addf(c->out, "freed %" PRId64 " bytes, %" PRId64 " are left\n", freed,
 			    wb_store_bytes(c->service->store));
 	return report(c, st, &err);

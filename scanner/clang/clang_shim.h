@@ -1,5 +1,5 @@
-/* clang_shim.h — the line between C and the C++ in libwaybill-clang-22.so. Plain C on both sides: no exception, STL type or
- * RTTI crosses it. One exported symbol, wb_shim_get; everything else is reached through the table it returns.
+/* clang_shim.h — the line between C and the C++ in libwaybill-clang-22.so. Plain C on both sides: no exception, STL
+ * type or RTTI crosses it. One exported symbol, wb_shim_get; everything else is reached through the table it returns.
  * Memory: a request is borrowed for the call; a result is the shim's until result_free. */
 #ifndef WB_SCANNER_CLANG_CLANG_SHIM_H
 #define WB_SCANNER_CLANG_CLANG_SHIM_H
@@ -36,8 +36,8 @@ struct wb_shim_overlay {
 };
 
 struct wb_shim_request {
-	const char *cwd;	/* absolute */
-	const char *source;	/* as spelled */
+	const char *cwd;        /* absolute */
+	const char *source;     /* as spelled */
 	const char *const *cc1; /* arguments of `clang -cc1` without search directories, macros and the source */
 	size_t ncc1;
 	const struct wb_shim_dir *dir;
@@ -48,10 +48,12 @@ struct wb_shim_request {
 	size_t nforced;
 	const struct wb_shim_overlay *overlay;
 	size_t noverlay;
-	bool full;	 /* lex every token: needed where the reduction to directives is not sound (assembler) */
-	int64_t racy_ns; /* files touched less than this before they are read are not kept in the cache */
-	bool expand_operands; /* this compiler expands macros in the operand of every question (gcc); clang of some only */
-	/* Questions such as __has_builtin(operand): false when the answer is not known yet (the scan goes on with 0). */
+	bool full;            /* lex every token: needed where the reduction to directives is not sound (assembler) */
+	int64_t racy_ns;      /* files touched less than this before they are read are not kept in the cache */
+	bool expand_operands; /* this compiler expands macros in the operand of every question (gcc); clang of some only
+			       */
+	/* Questions such as __has_builtin(operand): false when the answer is not known yet (the scan goes on with 0).
+	 */
 	bool (*answer)(void *ctx, const char *name, const char *operand, uint32_t *value);
 	void *answer_ctx;
 };
@@ -60,14 +62,14 @@ struct wb_shim_request {
 enum wb_shim_note {
 	/* of the whole pass */
 	WB_SHIM_MALFORMED_QUESTION = 1, /* a question whose operand could not be read */
-	WB_SHIM_FILE_MACRO = 2,		/* __FILE__ and its kin were expanded in a directive */
-	WB_SHIM_CANNOT_READ = 4,	/* a file exists but could not be read, or is too big */
-	WB_SHIM_TWINS_ONCE = 8,		/* two files of equal content, kept apart only by #pragma once or #import */
+	WB_SHIM_FILE_MACRO = 2,         /* __FILE__ and its kin were expanded in a directive */
+	WB_SHIM_CANNOT_READ = 4,        /* a file exists but could not be read, or is too big */
+	WB_SHIM_TWINS_ONCE = 8,         /* two files of equal content, kept apart only by #pragma once or #import */
 	/* of one file */
 	WB_SHIM_PRAGMA_DEPENDENCY = 16, /* #pragma GCC dependency: a look-up that leaves no trace */
-	WB_SHIM_PRAGMA_TARGET = 32,	/* #pragma GCC target, push_options ...: changes gcc's predefined macros */
-	WB_SHIM_ELIFDEF = 64,		/* #elifdef, #elifndef: whether gcc 12 reads them depends on the standard */
-	WB_SHIM_ASM_INCLUDE = 128,	/* has the word .include: an input of the assembler */
+	WB_SHIM_PRAGMA_TARGET = 32,     /* #pragma GCC target, push_options ...: changes gcc's predefined macros */
+	WB_SHIM_ELIFDEF = 64,           /* #elifdef, #elifndef: whether gcc 12 reads them depends on the standard */
+	WB_SHIM_ASM_INCLUDE = 128,      /* has the word .include: an input of the assembler */
 };
 
 struct wb_shim_result {
@@ -79,10 +81,10 @@ struct wb_shim_result {
 	size_t nmiss;
 	bool failed;
 	bool modules;
-	bool full; /* every token was lexed (a directive-only pass was not exact for this unit) */
+	bool full;                  /* every token was lexed (a directive-only pass was not exact for this unit) */
 	const uint32_t *file_notes; /* enum wb_shim_note bits of each file */
-	uint32_t notes;		    /* those of the whole pass */
-	const char *doubt;	    /* what the last of `notes` is about: a file or an operand; "" */
+	uint32_t notes;             /* those of the whole pass */
+	const char *doubt;          /* what the last of `notes` is about: a file or an operand; "" */
 	const char *diagnostics;
 	uint64_t bytes_read, files_read; /* from disk, by this request: what the cache did not have */
 };

@@ -27,8 +27,8 @@ enum { MAX_ROUNDS = 32 }; /* of scanning and asking the compiler; a header's con
 
 struct engine {
 	struct wb_scan_engine base; /* first */
-	char *shim;		    /* NULL: look for it */
-	pthread_mutex_t lock;	    /* of loading */
+	char *shim;                 /* NULL: look for it */
+	pthread_mutex_t lock;       /* of loading */
 	bool tried;
 	struct wb_err why; /* it could not be loaded */
 	void *library;
@@ -110,7 +110,8 @@ static bool answer(void *ctx, const char *name, const char *operand, uint32_t *v
 	wb_map_puts(&o->seen, key, &fresh);
 	if (fresh) {
 		wb_arena_grow(o->arena, &o->q, o->n, &o->cap, sizeof *o->q);
-		o->q[o->n++] = (struct wb_question){wb_arena_strdup(o->arena, name), wb_arena_strdup(o->arena, operand), 0};
+		o->q[o->n++] =
+		    (struct wb_question){wb_arena_strdup(o->arena, name), wb_arena_strdup(o->arena, operand), 0};
 	}
 	return false;
 }

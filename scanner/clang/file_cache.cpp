@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace waybill {
+namespace waybill
+{
 
 using llvm::StringRef;
 
@@ -51,8 +52,8 @@ bool isWordByte(char c)
 	return isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
 
-// May the word at `at` be the name of a directive? Generous: what stands between the start of its line, the '#' and it may
-// be white space, spliced lines and comments; too often "yes" costs time only.
+// May the word at `at` be the name of a directive? Generous: what stands between the start of its line, the '#' and it
+// may be white space, spliced lines and comments; too often "yes" costs time only.
 static bool mayBeDirectiveName(StringRef text, size_t at)
 {
 	StringRef before = text.take_front(at).rtrim(" \t\v\f\\\r\n");
@@ -165,7 +166,8 @@ const FileText::Analysis &FileText::analysis()
 		for (const char *p = Bytes.data(), *end = p + Bytes.size();
 		     (p = static_cast<const char *>(memchr(p, '\n', static_cast<size_t>(end - p)))) != nullptr;)
 			What.LineStart.push_back(static_cast<uint32_t>(++p - Bytes.data()));
-		// #embed is not among the directives that the reduction keeps; text that it cannot read is lexed in full.
+		// #embed is not among the directives that the reduction keeps; text that it cannot read is lexed in
+		// full.
 		What.Reduced = (What.Flags & (TextEmbed | TextOtherHash)) == 0 &&
 			       !clang::scanSourceForDependencyDirectives(text, What.Tokens, What.Directives);
 	});

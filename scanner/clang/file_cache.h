@@ -1,5 +1,5 @@
-// file_cache.h — file contents with their directives, shared by all requests of a process and keyed by what stat says of a
-// file, so an edited file is another entry. Thread-safe.
+// file_cache.h — file contents with their directives, shared by all requests of a process and keyed by what stat says
+// of a file, so an edited file is another entry. Thread-safe.
 #ifndef WB_SCANNER_CLANG_FILE_CACHE_H
 #define WB_SCANNER_CLANG_FILE_CACHE_H
 
@@ -17,37 +17,53 @@ extern "C" {
 #include <unordered_map>
 #include <vector>
 
-namespace waybill {
+namespace waybill
+{
 
 // What the text of a file holds, found once by looking at its bytes.
 enum TextFlag : uint32_t {
-	TextTime = 1,             // __DATE__, __TIME__, __TIMESTAMP__
-	TextIncbin = 2,           // the word incbin, or .include of an assembler file name in a string
-	TextAsmInclude = 4,       // .include at the start of a statement
-	TextEmbed = 8,            // a directive embed
-	TextPragmaTarget = 16,    // #pragma GCC target and relatives
+	TextTime = 1,          // __DATE__, __TIME__, __TIMESTAMP__
+	TextIncbin = 2,        // the word incbin, or .include of an assembler file name in a string
+	TextAsmInclude = 4,    // .include at the start of a statement
+	TextEmbed = 8,         // a directive embed
+	TextPragmaTarget = 16, // #pragma GCC target and relatives
 	TextPragmaDependency = 32,
-	TextMacroPragma = 64,     // push_macro, pop_macro or once in a _Pragma
+	TextMacroPragma = 64, // push_macro, pop_macro or once in a _Pragma
 	TextElifdef = 128,
-	TextModulePragma = 256,   // #pragma clang module
-	TextLine = 512,           // #line, or # 1 "x"
-	TextOtherHash = 1024,     // digraphs and trigraphs, which the reduction to directives does not read
+	TextModulePragma = 256, // #pragma clang module
+	TextLine = 512,         // #line, or # 1 "x"
+	TextOtherHash = 1024,   // digraphs and trigraphs, which the reduction to directives does not read
 };
 
 // The bytes of one file. Immutable but for the analysis, which is made once when first asked for.
-class FileText {
-public:
-	FileText(std::string bytes, const wb_stat_id &id) : Id(id), Bytes(std::move(bytes)) {}
+class FileText
+{
+      public:
+	FileText(std::string bytes, const wb_stat_id &id) : Id(id), Bytes(std::move(bytes))
+	{
+	}
 
 	const wb_stat_id Id;
-	llvm::StringRef bytes() const { return Bytes; }
-	uint32_t flags() { return analysis().Flags; }
-	uint32_t lineOf(uint32_t offset) { return lineIn(analysis().LineStart, offset); }
+	llvm::StringRef bytes() const
+	{
+		return Bytes;
+	}
+	uint32_t flags()
+	{
+		return analysis().Flags;
+	}
+	uint32_t lineOf(uint32_t offset)
+	{
+		return lineIn(analysis().LineStart, offset);
+	}
 	// False when the text cannot be reduced to directives and must be lexed in full.
 	bool directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out);
-	size_t cost() const { return Bytes.size() + Bytes.size() / 4 + 512; }
+	size_t cost() const
+	{
+		return Bytes.size() + Bytes.size() / 4 + 512;
+	}
 
-private:
+      private:
 	struct Analysis {
 		uint32_t Flags = 0;
 		bool Reduced = false;
@@ -63,21 +79,30 @@ private:
 	Analysis What;
 };
 
-class FileCache {
-public:
-	explicit FileCache(uint64_t limit) : Limit(limit) {}
+class FileCache
+{
+      public:
+	explicit FileCache(uint64_t limit) : Limit(limit)
+	{
+	}
 
-	// The text of `path` as it is now. `seen` is what stat said just before: equal to a cached file's, nothing is read.
-	// Null: it cannot be read. `*fromDisk` says whether it was.
+	// The text of `path` as it is now. `seen` is what stat said just before: equal to a cached file's, nothing is
+	// read. Null: it cannot be read. `*fromDisk` says whether it was.
 	std::shared_ptr<FileText> get(const char *path, const wb_stat_id &seen, int64_t racyNs, bool *fromDisk);
 
-private:
+      private:
 	struct Key {
 		uint64_t Dev, Ino;
-		bool operator==(const Key &o) const { return Dev == o.Dev && Ino == o.Ino; }
+		bool operator==(const Key &o) const
+		{
+			return Dev == o.Dev && Ino == o.Ino;
+		}
 	};
 	struct KeyHash {
-		size_t operator()(const Key &k) const { return std::hash<uint64_t>()(k.Ino * 1000003u ^ k.Dev); }
+		size_t operator()(const Key &k) const
+		{
+			return std::hash<uint64_t>()(k.Ino * 1000003u ^ k.Dev);
+		}
 	};
 	void keep(const std::shared_ptr<FileText> &text);
 

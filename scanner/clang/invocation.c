@@ -59,14 +59,15 @@ static struct wb_str macro(const struct wb_toolchain *tc, const char *name)
 	return (struct wb_str){NULL, 0};
 }
 
-/* The standard, from what the compiler itself predefines: default and spelling differ between compilers, these do not. */
+/* The standard, from what the compiler itself predefines: default and spelling differ between compilers, these do not.
+ */
 static const char *standard(struct wb_arena *a, const struct wb_toolchain *tc, enum wb_lang lang)
 {
 	static const struct {
 		unsigned long from;
 		const char *name;
-	} cxx[] = {{202400, "++26"}, {202101, "++23"}, {202003, "++23"}, {201704, "++20"}, {201403, "++17"},
-		   {201104, "++14"}, {199712, "++11"}, {0, "++98"}},
+	} cxx[] = {{202400, "++26"}, {202101, "++23"}, {202003, "++23"}, {201704, "++20"},
+		   {201403, "++17"}, {201104, "++14"}, {199712, "++11"}, {0, "++98"}},
 	  c[] = {{202312, "2y"}, {201711, "23"}, {201113, "17"}, {199902, "11"}, {199410, "99"}, {0, "89"}};
 	struct wb_str v = macro(tc, lang == WB_LANG_CXX ? "__cplusplus" : "__STDC_VERSION__");
 	unsigned long version = v.p ? strtoul(v.p, NULL, 10) : 0;
@@ -194,8 +195,8 @@ static bool is_pch_header(const struct making *m, const struct wb_arg *arg, bool
 	return is;
 }
 
-/* Everything that is read before the source: -imacros, gcc's own first include, the precompiled header's header, -include.
- * clang's InitializePreprocessor and gcc's push_command_line_include have this order. */
+/* Everything that is read before the source: -imacros, gcc's own first include, the precompiled header's header,
+ * -include. clang's InitializePreprocessor and gcc's push_command_line_include have this order. */
 static wb_status forced_files(struct making *m)
 {
 	const struct wb_command *cmd = m->req->cmd;
@@ -223,7 +224,8 @@ static wb_status forced_files(struct making *m)
 	for (int phase = 0; phase < PHASES; phase++)
 		for (size_t i = 0; i < cmd->narg; i++) {
 			const struct wb_arg *arg = &cmd->arg[i];
-			if (arg->option && arg->value && arg->option->meaning == WB_MEAN_INCLUDE && phase_of(arg) == phase)
+			if (arg->option && arg->value && arg->option->meaning == WB_MEAN_INCLUDE &&
+			    phase_of(arg) == phase)
 				add_forced(m, (struct wb_shim_forced){.name = arg->value,
 								      .arg = (uint32_t)i,
 								      .prefix = is_pch_header(m, arg, &first)});

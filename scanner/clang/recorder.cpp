@@ -2,7 +2,8 @@
 
 #include "clang/Lex/HeaderSearch.h"
 
-namespace waybill {
+namespace waybill
+{
 
 using namespace clang;
 using llvm::StringRef;
@@ -51,8 +52,8 @@ Recorder::Recorder(Graph &graph, Preprocessor &pp, RequestFS &fs, const wb_shim_
 	for (const Builtin &b : table) {
 		IdentifierInfo *name = PP.getIdentifierInfo(b.Name);
 		Builtins[name] = b;
-		// Another compiler may have it where clang has not (gcc: __has_c_attribute in C++). Names that this compiler
-		// lacks are undefined by the request.
+		// Another compiler may have it where clang has not (gcc: __has_c_attribute in C++). Names that this
+		// compiler lacks are undefined by the request.
 		if (!name->hasMacroDefinition()) {
 			MacroInfo *info = PP.AllocateMacroInfo(SourceLocation());
 			info->setIsBuiltinMacro();
@@ -110,9 +111,9 @@ uint32_t Recorder::addEdge(SourceLocation at, uint32_t to, wb_edge_kind kind, St
 	return index;
 }
 
-void Recorder::InclusionDirective(SourceLocation hash, const Token &include, StringRef name, bool angled, CharSourceRange,
-				  OptionalFileEntryRef file, StringRef, StringRef, const Module *, bool imported,
-				  SrcMgr::CharacteristicKind)
+void Recorder::InclusionDirective(SourceLocation hash, const Token &include, StringRef name, bool angled,
+				  CharSourceRange, OptionalFileEntryRef file, StringRef, StringRef, const Module *,
+				  bool imported, SrcMgr::CharacteristicKind)
 {
 	Pending = UINT32_MAX;
 	PendingPrefix = false;
@@ -128,12 +129,13 @@ void Recorder::InclusionDirective(SourceLocation hash, const Token &include, Str
 		Out.Modules = true;
 	if (!file)
 		return;
-	tok::PPKeywordKind word = include.getIdentifierInfo() ? include.getIdentifierInfo()->getPPKeywordID() : tok::pp_include;
-	wb_edge_kind kind = what != nullptr		     ? WB_EDGE_FORCED
-			    : word == tok::pp_include_next  ? WB_EDGE_NEXT
-			    : word == tok::pp_import	     ? WB_EDGE_IMPORT
-			    : angled			     ? WB_EDGE_ANGLE
-							     : WB_EDGE_QUOTE;
+	tok::PPKeywordKind word =
+	    include.getIdentifierInfo() ? include.getIdentifierInfo()->getPPKeywordID() : tok::pp_include;
+	wb_edge_kind kind = what != nullptr                ? WB_EDGE_FORCED
+			    : word == tok::pp_include_next ? WB_EDGE_NEXT
+			    : word == tok::pp_import       ? WB_EDGE_IMPORT
+			    : angled                       ? WB_EDGE_ANGLE
+							   : WB_EDGE_QUOTE;
 	uint32_t to = node(*file);
 	Graph::Edge &edge = Out.Edges[addEdge(hash, to, kind, name)];
 	if (what != nullptr) {
@@ -211,7 +213,8 @@ void Recorder::LexedFileChanged(FileID fid, LexedFileChangeReason reason, SrcMgr
 	Pending = UINT32_MAX;
 }
 
-void Recorder::HasInclude(SourceLocation at, StringRef name, bool, OptionalFileEntryRef file, SrcMgr::CharacteristicKind)
+void Recorder::HasInclude(SourceLocation at, StringRef name, bool, OptionalFileEntryRef file,
+			  SrcMgr::CharacteristicKind)
 {
 	if (file && SM.getFileID(SM.getExpansionLoc(at)) != PP.getPredefinesFileID())
 		addEdge(at, node(*file), WB_EDGE_HAS_INCLUDE, name);
@@ -259,8 +262,8 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 	switch (it->second.What) {
 	case Builtin::Question:
 	case Builtin::ExpandedQuestion:
-		// The token is the preprocessor's own, about to be replaced by its expansion; the callback sees it as const only
-		// because most callbacks have no business with it.
+		// The token is the preprocessor's own, about to be replaced by its expansion; the callback sees it as
+		// const only because most callbacks have no business with it.
 		answerQuestion(const_cast<Token &>(name), it->second);
 		break;
 	case Builtin::Counter:
@@ -278,7 +281,8 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 		break;
 	case Builtin::Time:
 		if (Full) {
-			// Where the word itself is written: a header's macro makes its users' objects depend on the time.
+			// Where the word itself is written: a header's macro makes its users' objects depend on the
+			// time.
 			auto from = FileOf.find(SM.getFileID(SM.getSpellingLoc(name.getLocation())));
 			if (from == FileOf.end())
 				from = FileOf.find(SM.getFileID(SM.getExpansionLoc(name.getLocation())));
@@ -289,9 +293,9 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 	}
 }
 
-// Reads "(operand)" off the input, and lets the preprocessor expand the name to the compiler's answer. The number gets in
-// by the one builtin whose value can be set: the token becomes __COUNTER__ for this expansion, and the real counter is kept
-// here.
+// Reads "(operand)" off the input, and lets the preprocessor expand the name to the compiler's answer. The number gets
+// in by the one builtin whose value can be set: the token becomes __COUNTER__ for this expansion, and the real counter
+// is kept here.
 void Recorder::answerQuestion(Token &name, const Builtin &builtin)
 {
 	std::string operand;

@@ -1,5 +1,5 @@
-// recorder.h — what the preprocessor tells while it reads one translation unit, as a graph; and the answers to questions
-// such as __has_builtin(x), which come from the compiler that the command names. One thread, one pass.
+// recorder.h — what the preprocessor tells while it reads one translation unit, as a graph; and the answers to
+// questions such as __has_builtin(x), which come from the compiler that the command names. One thread, one pass.
 #ifndef WB_SCANNER_CLANG_RECORDER_H
 #define WB_SCANNER_CLANG_RECORDER_H
 
@@ -8,7 +8,8 @@
 #include "clang/Lex/PPCallbacks.h"
 #include "clang/Lex/Preprocessor.h"
 
-namespace waybill {
+namespace waybill
+{
 
 // The graph of one pass, in the shape that it is handed out in; strings are owned here.
 struct Graph {
@@ -33,13 +34,15 @@ struct Graph {
 	bool SawLineMacro = false, SawLineDirective = false;
 };
 
-class Recorder : public clang::PPCallbacks {
-public:
+class Recorder : public clang::PPCallbacks
+{
+      public:
 	Recorder(Graph &graph, clang::Preprocessor &pp, RequestFS &fs, const wb_shim_request &request, bool full);
 
-	void InclusionDirective(clang::SourceLocation hash, const clang::Token &include, llvm::StringRef name, bool angled,
-				clang::CharSourceRange range, clang::OptionalFileEntryRef file, llvm::StringRef searchPath,
-				llvm::StringRef relativePath, const clang::Module *suggested, bool imported,
+	void InclusionDirective(clang::SourceLocation hash, const clang::Token &include, llvm::StringRef name,
+				bool angled, clang::CharSourceRange range, clang::OptionalFileEntryRef file,
+				llvm::StringRef searchPath, llvm::StringRef relativePath,
+				const clang::Module *suggested, bool imported,
 				clang::SrcMgr::CharacteristicKind kind) override;
 	void FileSkipped(const clang::FileEntryRef &file, const clang::Token &name,
 			 clang::SrcMgr::CharacteristicKind kind) override;
@@ -50,7 +53,8 @@ public:
 	void HasEmbed(clang::SourceLocation at, llvm::StringRef name, bool angled,
 		      clang::OptionalFileEntryRef file) override;
 	void EmbedDirective(clang::SourceLocation hash, llvm::StringRef name, bool angled,
-			    clang::OptionalFileEntryRef file, const clang::LexEmbedParametersResult &parameters) override;
+			    clang::OptionalFileEntryRef file,
+			    const clang::LexEmbedParametersResult &parameters) override;
 	void moduleImport(clang::SourceLocation at, clang::ModuleIdPath path, const clang::Module *imported) override;
 	void MacroExpands(const clang::Token &name, const clang::MacroDefinition &definition, clang::SourceRange range,
 			  const clang::MacroArgs *args) override;
@@ -59,7 +63,7 @@ public:
 	void token(const clang::Token &tok);
 	void finish();
 
-private:
+      private:
 	struct Builtin {
 		enum Kind { Question, ExpandedQuestion, Counter, Line, File, Time } What;
 		const char *Name;
@@ -88,8 +92,8 @@ private:
 	llvm::DenseMap<clang::FileID, Entered> FileOf;
 	llvm::DenseMap<const clang::IdentifierInfo *, Builtin> Builtins;
 	clang::IdentifierInfo *CounterName;
-	uint32_t Counter = 0;                 // the real value of __COUNTER__
-	uint32_t Pending = UINT32_MAX;        // the file that the last #include named and that is entered next
+	uint32_t Counter = 0;          // the real value of __COUNTER__
+	uint32_t Pending = UINT32_MAX; // the file that the last #include named and that is entered next
 	bool PendingPrefix = false, InPrefix = false;
 	clang::FileID PrefixFile;
 	uint32_t ForcedSeen = 0;

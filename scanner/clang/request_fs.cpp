@@ -4,7 +4,8 @@
 
 #include <sys/stat.h>
 
-namespace waybill {
+namespace waybill
+{
 
 using llvm::StringRef;
 using llvm::Twine;
@@ -20,18 +21,24 @@ static llvm::vfs::Status statusOf(const Twine &name, const wb_stat_id &id)
 					    : file_type::character_file;
 	return llvm::vfs::Status(name, llvm::sys::fs::UniqueID(id.dev, id.ino),
 				 llvm::sys::TimePoint<>(std::chrono::nanoseconds(id.mtime_ns)), 0, 0,
-				 static_cast<uint64_t>(id.size), type, static_cast<llvm::sys::fs::perms>(id.mode & 07777));
+				 static_cast<uint64_t>(id.size), type,
+				 static_cast<llvm::sys::fs::perms>(id.mode & 07777));
 }
 
-namespace {
+namespace
+{
 
-class OpenFile : public llvm::vfs::File {
-public:
+class OpenFile : public llvm::vfs::File
+{
+      public:
 	OpenFile(RequestFS &fs, StringRef spelled, llvm::vfs::Status status)
 	    : Fs(fs), Spelled(spelled), What(std::move(status))
 	{
 	}
-	llvm::ErrorOr<llvm::vfs::Status> status() override { return What; }
+	llvm::ErrorOr<llvm::vfs::Status> status() override
+	{
+		return What;
+	}
 	llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> getBuffer(const Twine &, int64_t, bool, bool) override
 	{
 		FileText *text = Fs.text(Spelled);
@@ -39,9 +46,12 @@ public:
 			return std::make_error_code(std::errc::permission_denied);
 		return llvm::MemoryBuffer::getMemBuffer(text->bytes(), Spelled, true);
 	}
-	std::error_code close() override { return {}; }
+	std::error_code close() override
+	{
+		return {};
+	}
 
-private:
+      private:
 	RequestFS &Fs;
 	StringRef Spelled; // a key of the request's places
 	llvm::vfs::Status What;
@@ -49,7 +59,8 @@ private:
 
 } // namespace
 
-RequestFS::RequestFS(FileCache &cache, const wb_shim_request &request) : Cache(cache), Request(request), Cwd(request.cwd)
+RequestFS::RequestFS(FileCache &cache, const wb_shim_request &request)
+    : Cache(cache), Request(request), Cwd(request.cwd)
 {
 }
 

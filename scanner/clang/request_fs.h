@@ -1,5 +1,5 @@
-// request_fs.h — the file system as one request sees it: relative paths start at the request's cwd, every path is looked at
-// once, what is read comes from the file cache, and what was looked for in vain is remembered. One thread.
+// request_fs.h — the file system as one request sees it: relative paths start at the request's cwd, every path is
+// looked at once, what is read comes from the file cache, and what was looked for in vain is remembered. One thread.
 #ifndef WB_SCANNER_CLANG_REQUEST_FS_H
 #define WB_SCANNER_CLANG_REQUEST_FS_H
 
@@ -12,10 +12,12 @@ extern "C" {
 #include "scanner/clang/clang_shim.h"
 }
 
-namespace waybill {
+namespace waybill
+{
 
-class RequestFS : public llvm::vfs::FileSystem {
-public:
+class RequestFS : public llvm::vfs::FileSystem
+{
+      public:
 	// What is known of one path, as it was spelled.
 	struct Place {
 		wb_stat_id Id = {}; // mode 0: nothing there
@@ -34,13 +36,28 @@ public:
 	// The text of a place that was opened, read now when it was not yet. Null: it cannot be read.
 	FileText *text(llvm::StringRef spelled);
 	const Place &look(llvm::StringRef spelled);
-	const std::vector<llvm::StringRef> &misses() const { return Misses; }
-	uint64_t bytesRead() const { return BytesRead; }
-	uint64_t filesRead() const { return FilesRead; }
-	bool cannotRead() const { return CannotRead; }
-	llvm::StringRef unreadable() const { return Unreadable; }
+	const std::vector<llvm::StringRef> &misses() const
+	{
+		return Misses;
+	}
+	uint64_t bytesRead() const
+	{
+		return BytesRead;
+	}
+	uint64_t filesRead() const
+	{
+		return FilesRead;
+	}
+	bool cannotRead() const
+	{
+		return CannotRead;
+	}
+	llvm::StringRef unreadable() const
+	{
+		return Unreadable;
+	}
 
-private:
+      private:
 	llvm::StringRef absolute(llvm::StringRef spelled);
 
 	FileCache &Cache;

@@ -12,15 +12,20 @@ struct wb_shim_cache {
 	waybill::FileCache Files;
 };
 
-namespace waybill {
-namespace {
+namespace waybill
+{
+namespace
+{
 
 using namespace clang;
 
 // Hands the directives of a file from the cache to the preprocessor.
-class DirectivesGetter : public DependencyDirectivesGetter {
-public:
-	explicit DirectivesGetter(RequestFS &fs) : Fs(fs) {}
+class DirectivesGetter : public DependencyDirectivesGetter
+{
+      public:
+	explicit DirectivesGetter(RequestFS &fs) : Fs(fs)
+	{
+	}
 	std::unique_ptr<DependencyDirectivesGetter> cloneFor(FileManager &) override
 	{
 		return std::make_unique<DirectivesGetter>(Fs);
@@ -34,7 +39,7 @@ public:
 		return directives;
 	}
 
-private:
+      private:
 	RequestFS &Fs;
 };
 
@@ -53,14 +58,15 @@ std::string predefinesOf(const wb_shim_request &req)
 	return out;
 }
 
-class ScanAction : public PreprocessorFrontendAction {
-public:
+class ScanAction : public PreprocessorFrontendAction
+{
+      public:
 	ScanAction(Graph &graph, RequestFS &fs, const wb_shim_request &req, bool full)
 	    : Out(graph), Fs(fs), Request(req), Full(full)
 	{
 	}
 
-protected:
+      protected:
 	void ExecuteAction() override
 	{
 		Preprocessor &pp = getCompilerInstance().getPreprocessor();
@@ -76,7 +82,7 @@ protected:
 		recorder->finish();
 	}
 
-private:
+      private:
 	Graph &Out;
 	RequestFS &Fs;
 	const wb_shim_request &Request;
@@ -160,8 +166,8 @@ void fillRows(Result &out, RequestFS &fs)
 			out.FileRows.back().id = {};
 	}
 	for (const Graph::Edge &e : out.What.Edges)
-		out.EdgeRows.push_back({e.From, e.To, e.Line, static_cast<uint8_t>(e.Kind), e.Skipped, e.InPrefix,
-					e.Name.c_str()});
+		out.EdgeRows.push_back(
+		    {e.From, e.To, e.Line, static_cast<uint8_t>(e.Kind), e.Skipped, e.InPrefix, e.Name.c_str()});
 	for (StringRef miss : fs.misses())
 		out.MissText.push_back(miss.starts_with("./") ? miss.drop_front(2).str() : miss.str());
 	for (const std::string &miss : out.MissText)

@@ -83,7 +83,8 @@ void oracle_command(struct oracle *o, struct wb_command *cmd, const char *line)
 	assert_ok(wb_command_parse(cmd, &o->a, v.v, o->dir, wb_driver_guess(v.v[0]), &err), &err);
 }
 
-wb_status oracle_scan(struct oracle *o, struct wb_graph *g, const char *line, enum wb_reason *reason, struct wb_err *err)
+wb_status oracle_scan(struct oracle *o, struct wb_graph *g, const char *line, enum wb_reason *reason,
+		      struct wb_err *err)
 {
 	struct wb_command *cmd = wb_arena_alloc(&o->a, sizeof *cmd);
 	const struct wb_toolchain *tc;
@@ -107,8 +108,8 @@ bool oracle_depends(struct oracle *o, struct wb_map *set, const char *line)
 	for (size_t i = 0; i < v.n; i++)
 		if (strcmp(v.v[i], "-c") != 0)
 			wb_argv_push(&m, &o->a, v.v[i]);
-	/* gcc's -M does not expand macros outside of directives, so it misses what they do (__COUNTER__, _Pragma): its -MD
-	 * during a real compile is right. */
+	/* gcc's -M does not expand macros outside of directives, so it misses what they do (__COUNTER__, _Pragma): its
+	 * -MD during a real compile is right. */
 	bool gcc = strstr(v.v[0], "clang") == NULL && strstr(line, ".S") == NULL && !o->quick;
 	static const char *const real[] = {"-fsyntax-only", "-w", "-MD", "-MF", "-"};
 	for (size_t i = 0; gcc && i < sizeof real / sizeof *real; i++)

@@ -1,5 +1,5 @@
-/* Scans against the compiler's own -M: crafted trees and real headers, five compilers; then what no -M tells: edges, skips,
- * misses, the prefix of a precompiled header, files that change between two requests, and many threads. */
+/* Scans against the compiler's own -M: crafted trees and real headers, five compilers; then what no -M tells: edges,
+ * skips, misses, the prefix of a precompiled header, files that change between two requests, and many threads. */
 #define _GNU_SOURCE
 #include "tests/unit/scan_oracle.h"
 
@@ -19,7 +19,7 @@ struct file {
 struct tree {
 	const char *what;
 	const char *flags; /* behind the compiler; the source is among them */
-	unsigned on;	   /* compilers */
+	unsigned on;       /* compilers */
 	struct file file[8];
 };
 
@@ -31,22 +31,24 @@ static const struct tree trees[] = {
     {"include_next from a file found beside its includer",
      "-Ia -Ib -c d/m.cc",
      ALL,
-     {{"d/m.cc", "#include \"x.h\"\n"}, {"d/x.h", "#include_next <x.h>\n"}, {"a/x.h", "#include_next <x.h>\n"}, {"b/x.h", ""}}},
+     {{"d/m.cc", "#include \"x.h\"\n"},
+      {"d/x.h", "#include_next <x.h>\n"},
+      {"a/x.h", "#include_next <x.h>\n"},
+      {"b/x.h", ""}}},
     {"names from macros",
      "-Ia -c m.cc",
      ALL,
-     {{"m.cc",
-       "#define S(x) #x\n#define T(x) S(x)\n#define DIR deep\n#define H1 \"one.h\"\n#define H2 <two.h>\n#include H1\n#include H2\n"
-       "#include T(DIR/three.h)\n"},
+     {{"m.cc", "#define S(x) #x\n#define T(x) S(x)\n#define DIR deep\n#define H1 \"one.h\"\n#define H2 "
+	       "<two.h>\n#include H1\n#include H2\n"
+	       "#include T(DIR/three.h)\n"},
       {"one.h", ""},
       {"a/two.h", ""},
       {"deep/three.h", ""}}},
     {"conditions on has_include",
      "-Ia -c m.cc",
      ALL,
-     {{"m.cc",
-       "#if __has_include(<seen.h>) && !__has_include(\"unseen.h\")\n#include \"yes.h\"\n#endif\n"
-       "#define P <seen.h>\n#if __has_include(P)\n#include \"also.h\"\n#endif\n"},
+     {{"m.cc", "#if __has_include(<seen.h>) && !__has_include(\"unseen.h\")\n#include \"yes.h\"\n#endif\n"
+	       "#define P <seen.h>\n#if __has_include(P)\n#include \"also.h\"\n#endif\n"},
       {"a/seen.h", ""},
       {"yes.h", ""},
       {"also.h", ""}}},
@@ -54,17 +56,17 @@ static const struct tree trees[] = {
     {"push and pop of a macro",
      "-c m.cc",
      ALL,
-     {{"m.cc",
-       "#define A 1\n#pragma push_macro(\"A\")\n#undef A\n#ifdef A\n#include \"bad.h\"\n#endif\n#pragma pop_macro(\"A\")\n"
-       "#ifdef A\n#include \"good.h\"\n#endif\n"},
+     {{"m.cc", "#define A 1\n#pragma push_macro(\"A\")\n#undef A\n#ifdef A\n#include \"bad.h\"\n#endif\n#pragma "
+	       "pop_macro(\"A\")\n"
+	       "#ifdef A\n#include \"good.h\"\n#endif\n"},
       {"good.h", ""},
       {"bad.h", ""}}},
     {"push of a macro behind a macro, in a line that is no directive",
      "-c m.cc",
      ALL,
-     {{"m.cc",
-       "#define PUSH _Pragma(\"push_macro(\\\"A\\\")\")\n#define POP _Pragma(\"pop_macro(\\\"A\\\")\")\n#define A 1\nPUSH\n#undef A\n"
-       "POP\n#ifdef A\n#include \"good.h\"\n#endif\n"},
+     {{"m.cc", "#define PUSH _Pragma(\"push_macro(\\\"A\\\")\")\n#define POP "
+	       "_Pragma(\"pop_macro(\\\"A\\\")\")\n#define A 1\nPUSH\n#undef A\n"
+	       "POP\n#ifdef A\n#include \"good.h\"\n#endif\n"},
       {"good.h", ""}}},
     {"a counter that code moves",
      "-c m.cc",
@@ -81,7 +83,8 @@ static const struct tree trees[] = {
     {"a file that includes itself by __FILE__",
      "-c m.cc",
      ALL,
-     {{"m.cc", "#ifndef TWICE\n#define TWICE\n#include __FILE__\n#else\n#include \"good.h\"\n#endif\n"}, {"good.h", ""}}},
+     {{"m.cc", "#ifndef TWICE\n#define TWICE\n#include __FILE__\n#else\n#include \"good.h\"\n#endif\n"},
+      {"good.h", ""}}},
     {"search order",
      "-idirafter z -isystem y -Ix -iquote q -c m.cc",
      ALL,
@@ -111,16 +114,18 @@ static const struct tree trees[] = {
     {"text that looks like directives",
      "-std=c++17 -c m.cc",
      ALL,
-     {{"m.cc",
-       "const char *a = R\"x(\n#include \"bad.h\"\n)x\";\n/*\n#include \"bad.h\"\n*/\nint n = 1'000'000; // it's\n#define E \"/*\"\n"
-       "#include \"good.h\" // */\n#if 0\n'unterminated\n#include \"bad.h\"\n#endif\n/* x */ # /* y */ include /* z */ \"third.h\"\n"},
+     {{"m.cc", "const char *a = R\"x(\n#include \"bad.h\"\n)x\";\n/*\n#include \"bad.h\"\n*/\nint n = 1'000'000; // "
+	       "it's\n#define E \"/*\"\n"
+	       "#include \"good.h\" // */\n#if 0\n'unterminated\n#include \"bad.h\"\n#endif\n/* x */ # /* y */ include "
+	       "/* z */ \"third.h\"\n"},
       {"good.h", ""},
       {"third.h", ""},
       {"bad.h", ""}}},
     {"spliced lines and carriage returns",
      "-c m.cc",
      ALL,
-     {{"m.cc", "#inc\\\nlude \"good.h\"\r\n#if 1 \\\r\n  && 0\r\n#include \"bad.h\"\r\n#endif\r\n#define \\\r\n  A\r\n#ifdef A\r\n#include \"second.h\"\r\n#endif\r\n"},
+     {{"m.cc", "#inc\\\nlude \"good.h\"\r\n#if 1 \\\r\n  && 0\r\n#include \"bad.h\"\r\n#endif\r\n#define \\\r\n  "
+	       "A\r\n#ifdef A\r\n#include \"second.h\"\r\n#endif\r\n"},
       {"good.h", ""},
       {"second.h", ""},
       {"bad.h", ""}}},
@@ -128,22 +133,28 @@ static const struct tree trees[] = {
     {"a file read many times",
      "-c m.cc",
      ALL,
-     {{"m.cc", "#define X(a) int a;\n#include \"x.def\"\n#undef X\n#define X(a) char a##2;\n#define LAST\n#include \"x.def\"\n"},
+     {{"m.cc", "#define X(a) int a;\n#include \"x.def\"\n#undef X\n#define X(a) char a##2;\n#define LAST\n#include "
+	       "\"x.def\"\n"},
       {"x.def", "X(a)\n#ifdef LAST\n#include \"good.h\"\n#endif\n"},
       {"good.h", ""}}},
     {"import",
      "-x c -c m.c",
      ALL,
-     {{"m.c", "#import \"x.h\"\n#import \"x.h\"\n"}, {"x.h", "#ifdef SEEN\n#include \"bad.h\"\n#endif\n#define SEEN\n"}, {"bad.h", ""}}},
+     {{"m.c", "#import \"x.h\"\n#import \"x.h\"\n"},
+      {"x.h", "#ifdef SEEN\n#include \"bad.h\"\n#endif\n#define SEEN\n"},
+      {"bad.h", ""}}},
     {"questions, straight and behind macros",
      "-std=c++17 -c m.cc",
      ALL,
-     {{"m.cc", "#define HAS(x) __has_cpp_attribute(x)\n#if HAS(gnu::unused) && __has_cpp_attribute(nodiscard) >= 201603L\n"
-	       "#include \"a.h\"\n#endif\n#if defined(__has_feature)\n#if __has_feature(cxx_exceptions)\n#include \"b.h\"\n#endif\n"
-	       "#if __has_extension(c_generic_selections)\n#include \"c.h\"\n#endif\n#else\n#include \"d.h\"\n#endif\n"
-	       "#ifdef __has_warning\n#if __has_warning(\"-Wshadow\") && !__has_warning(\"-Wnosuch\")\n#include \"e.h\"\n#endif\n#endif\n"
-	       "#ifdef __has_c_attribute\n#include \"f.h\"\n#endif\n"
-	       "#if __has_builtin(__builtin_expect) && !__has_builtin(nonsense)\n#include \"g.h\"\n#endif\n"},
+     {{"m.cc",
+       "#define HAS(x) __has_cpp_attribute(x)\n#if HAS(gnu::unused) && __has_cpp_attribute(nodiscard) >= 201603L\n"
+       "#include \"a.h\"\n#endif\n#if defined(__has_feature)\n#if __has_feature(cxx_exceptions)\n#include "
+       "\"b.h\"\n#endif\n"
+       "#if __has_extension(c_generic_selections)\n#include \"c.h\"\n#endif\n#else\n#include \"d.h\"\n#endif\n"
+       "#ifdef __has_warning\n#if __has_warning(\"-Wshadow\") && !__has_warning(\"-Wnosuch\")\n#include "
+       "\"e.h\"\n#endif\n#endif\n"
+       "#ifdef __has_c_attribute\n#include \"f.h\"\n#endif\n"
+       "#if __has_builtin(__builtin_expect) && !__has_builtin(nonsense)\n#include \"g.h\"\n#endif\n"},
       {"a.h", ""},
       {"b.h", ""},
       {"c.h", ""},
@@ -154,22 +165,27 @@ static const struct tree trees[] = {
     {"questions depend on flags",
      "-fno-exceptions -std=c++11 -c m.cc",
      CLANGS,
-     {{"m.cc", "#if __has_feature(cxx_exceptions)\n#include \"bad.h\"\n#elif !__has_feature(cxx_generic_lambdas)\n#include \"good.h\"\n#endif\n"},
+     {{"m.cc", "#if __has_feature(cxx_exceptions)\n#include \"bad.h\"\n#elif "
+	       "!__has_feature(cxx_generic_lambdas)\n#include \"good.h\"\n#endif\n"},
       {"good.h", ""},
       {"bad.h", ""}}},
     {"an operand that is a macro, expanded or not",
      "-x c -std=c11 -c m.c",
      ALL,
-     {{"m.c", "#include <stdnoreturn.h>\n#if __has_attribute(noreturn)\n#include \"a.h\"\n#endif\n#if __has_attribute(__noreturn__)\n"
-	      "#include \"b.h\"\n#endif\n#define __builtin_trap foo\n#if __has_builtin(__builtin_trap)\n#include \"c.h\"\n#endif\n"},
+     {{"m.c", "#include <stdnoreturn.h>\n#if __has_attribute(noreturn)\n#include \"a.h\"\n#endif\n#if "
+	      "__has_attribute(__noreturn__)\n"
+	      "#include \"b.h\"\n#endif\n#define __builtin_trap foo\n#if __has_builtin(__builtin_trap)\n#include "
+	      "\"c.h\"\n#endif\n"},
       {"a.h", ""},
       {"b.h", ""},
       {"c.h", ""}}},
     {"a name redefined by the source",
      "-c m.cc",
      ALL,
-     {{"m.cc", "#ifndef __has_feature\n#define __has_feature(x) 0\n#endif\n#if __has_feature(cxx_rtti)\n#include \"rtti.h\"\n#else\n"
-	       "#include \"none.h\"\n#endif\n#undef __has_builtin\n#define __has_builtin(x) 7\n#if __has_builtin(what) == 7\n#include \"seven.h\"\n#endif\n"},
+     {{"m.cc", "#ifndef __has_feature\n#define __has_feature(x) 0\n#endif\n#if __has_feature(cxx_rtti)\n#include "
+	       "\"rtti.h\"\n#else\n"
+	       "#include \"none.h\"\n#endif\n#undef __has_builtin\n#define __has_builtin(x) 7\n#if __has_builtin(what) "
+	       "== 7\n#include \"seven.h\"\n#endif\n"},
       {"rtti.h", ""},
       {"none.h", ""},
       {"seven.h", ""}}},
@@ -177,21 +193,26 @@ static const struct tree trees[] = {
     {"embed",
      "-x c -std=c23 -c m.c",
      CLANG_22 | CLANG_19,
-     {{"m.c", "const unsigned char d[] = {\n#embed \"data.bin\" limit(3)\n};\n#if __has_embed(\"data.bin\") == __STDC_EMBED_FOUND__\n#include \"good.h\"\n#endif\n"},
+     {{"m.c", "const unsigned char d[] = {\n#embed \"data.bin\" limit(3)\n};\n#if __has_embed(\"data.bin\") == "
+	      "__STDC_EMBED_FOUND__\n#include \"good.h\"\n#endif\n"},
       {"data.bin", "12345"},
       {"good.h", ""}}},
     {"assembler",
      "-c m.S",
      ALL,
      {{"m.S", "# it's a comment\n#ifdef __ASSEMBLER__\n#include \"good.h\"\n#endif\n nop // don't\n"}, {"good.h", ""}}},
-    {"digraphs", "-c m.cc", ALL, {{"m.cc", "%: include \"good.h\"\n%:if 0\n#include \"bad.h\"\n#endif\n"}, {"good.h", ""}, {"bad.h", ""}}},
+    {"digraphs",
+     "-c m.cc",
+     ALL,
+     {{"m.cc", "%: include \"good.h\"\n%:if 0\n#include \"bad.h\"\n#endif\n"}, {"good.h", ""}, {"bad.h", ""}}},
     {"white space, quotes and comments where they hurt",
      "-std=c++17 -c m.cc",
      ALL,
-     {{"m.cc",
-       "\xef\xbb\xbf\f#\v include \"good.h\"\n#if 0\n#error don't\n/* \" ' */ it's \"\n#endif // don't\n#define A \\ \n 1\n#if A\n"
-       "#include \"second.h\"\n#endif\nchar a = '\"'; const wchar_t *b = L\"\\\"\"; int n = 0x1'2;\n// spliced \\\n#include \"bad.h\"\n"
-       "const char *c = u8R\"(\"\n#include \"bad.h\"\n)\";\n#pragma what's this\n#include \"third.h\"\n"},
+     {{"m.cc", "\xef\xbb\xbf\f#\v include \"good.h\"\n#if 0\n#error don't\n/* \" ' */ it's \"\n#endif // "
+	       "don't\n#define A \\ \n 1\n#if A\n"
+	       "#include \"second.h\"\n#endif\nchar a = '\"'; const wchar_t *b = L\"\\\"\"; int n = 0x1'2;\n// spliced "
+	       "\\\n#include \"bad.h\"\n"
+	       "const char *c = u8R\"(\"\n#include \"bad.h\"\n)\";\n#pragma what's this\n#include \"third.h\"\n"},
       {"good.h", ""},
       {"second.h", ""},
       {"third.h", ""},
@@ -204,8 +225,10 @@ static const struct tree trees[] = {
      "-DX=3 -c m.cc",
      ALL,
      {{"m.cc",
-       "#if (X > 2 ? X << 2 == 12 : 0) && 'a' == 97 && -1 < 0u == 0 && ~0 == -1 && 0x10 % 7 == 2 && (defined X || Y / 0)\n#include \"a.h\"\n"
-       "#endif\n#define D defined(X)\n#if D\n#include \"b.h\"\n#endif\n#if __INCLUDE_LEVEL__ == 0 && true && !false\n#include \"c.h\"\n#endif\n"
+       "#if (X > 2 ? X << 2 == 12 : 0) && 'a' == 97 && -1 < 0u == 0 && ~0 == -1 && 0x10 % 7 == 2 && (defined X || Y / "
+       "0)\n#include \"a.h\"\n"
+       "#endif\n#define D defined(X)\n#if D\n#include \"b.h\"\n#endif\n#if __INCLUDE_LEVEL__ == 0 && true && "
+       "!false\n#include \"c.h\"\n#endif\n"
        "#define CAT(a, b) a##b\n#define V(...) CAT(__VA_ARGS__)\n#if V(1, 2) == 12\n#include \"d.h\"\n#endif\n"},
       {"a.h", ""},
       {"b.h", ""},
@@ -215,11 +238,15 @@ static const struct tree trees[] = {
     {"trigraphs where the standard has them",
      "-x c -std=c99 -c m.c",
      ALL,
-     {{"m.c", "?" "?=include \"good.h\"\n"}, {"good.h", ""}}},
+     {{"m.c", "?"
+	      "?=include \"good.h\"\n"},
+      {"good.h", ""}}},
     {"a name of an operator is a name",
      "-fno-operator-names -c m.cc",
      ALL,
-     {{"m.cc", "#if defined and\n#include \"bad.h\"\n#else\n#include \"good.h\"\n#endif\n"}, {"good.h", ""}, {"bad.h", ""}}},
+     {{"m.cc", "#if defined and\n#include \"bad.h\"\n#else\n#include \"good.h\"\n#endif\n"},
+      {"good.h", ""},
+      {"bad.h", ""}}},
 };
 
 static void test_trees(void **state)
@@ -239,18 +266,20 @@ static void test_trees(void **state)
 	}
 }
 
-static const char *const cxx_headers[] = {"algorithm", "atomic",     "bitset",	 "chrono",	      "filesystem", "functional",
-					  "future",    "iostream",   "iomanip",	 "locale",	      "map",	    "memory_resource",
-					  "mutex",     "numeric",    "optional", "random",	      "regex",	    "shared_mutex",
-					  "span",      "string",     "thread",	 "unordered_map",     "variant",    "version",
-					  "immintrin.h", "cstdatomic", "stdatomic.h", "bits/stdc++.h"};
-static const char *const llvm_headers[] = {"llvm/ADT/StringMap.h",	"llvm/IR/Module.h",	     "llvm/Support/CommandLine.h",
-					   "llvm/Support/raw_ostream.h", "llvm/IR/IRBuilder.h",	     "llvm/Object/ELF.h",
-					   "llvm/Support/Endian.h",	"llvm/CodeGen/MachineInstr.h", "clang/Lex/Preprocessor.h",
-					   "clang/Basic/LangOptions.h"};
-static const char *const c_headers[] = {"assert.h", "complex.h", "errno.h", "fenv.h",  "float.h",   "inttypes.h", "limits.h",
-					"math.h",   "setjmp.h",	 "signal.h", "stdio.h", "stdlib.h", "tgmath.h",	  "threads.h",
-					"unistd.h", "sys/stat.h", "netdb.h", "pthread.h", "stdatomic.h", "linux/fs.h"};
+static const char *const cxx_headers[] = {"algorithm",  "atomic",          "bitset",       "chrono",  "filesystem",
+					  "functional", "future",          "iostream",     "iomanip", "locale",
+					  "map",        "memory_resource", "mutex",        "numeric", "optional",
+					  "random",     "regex",           "shared_mutex", "span",    "string",
+					  "thread",     "unordered_map",   "variant",      "version", "immintrin.h",
+					  "cstdatomic", "stdatomic.h",     "bits/stdc++.h"};
+static const char *const llvm_headers[] = {
+    "llvm/ADT/StringMap.h",     "llvm/IR/Module.h",         "llvm/Support/CommandLine.h", "llvm/Support/raw_ostream.h",
+    "llvm/IR/IRBuilder.h",      "llvm/Object/ELF.h",        "llvm/Support/Endian.h",      "llvm/CodeGen/MachineInstr.h",
+    "clang/Lex/Preprocessor.h", "clang/Basic/LangOptions.h"};
+static const char *const c_headers[] = {"assert.h",   "complex.h", "errno.h",   "fenv.h",      "float.h",
+					"inttypes.h", "limits.h",  "math.h",    "setjmp.h",    "signal.h",
+					"stdio.h",    "stdlib.h",  "tgmath.h",  "threads.h",   "unistd.h",
+					"sys/stat.h", "netdb.h",   "pthread.h", "stdatomic.h", "linux/fs.h"};
 
 /* Every other header with each compiler: all of them with every two. */
 static void headers(struct oracle *o, size_t compiler_index, const char *flags, const char *const *header, size_t n)
@@ -301,8 +330,9 @@ static void test_edges(void **state)
 {
 	struct oracle *o = *state;
 	struct wb_graph g;
-	oracle_put_fresh(o, "m.cc",
-			 "// one\n#include \"a.h\"\n#include <b.h>\n#include \"a.h\"\n#if __has_include(\"c.h\")\n#endif\n");
+	oracle_put_fresh(
+	    o, "m.cc",
+	    "// one\n#include \"a.h\"\n#include <b.h>\n#include \"a.h\"\n#if __has_include(\"c.h\")\n#endif\n");
 	oracle_put_fresh(o, "a.h", "#pragma once\n\n#include <b.h>\n");
 	oracle_put_fresh(o, "i/b.h", "#ifndef B\n#define B\n#endif\n");
 	oracle_put_fresh(o, "c.h", "");
@@ -337,7 +367,8 @@ static void test_edges(void **state)
 	uint32_t a = g.file[oracle_file(&g, "a.h")].flags, b = g.file[oracle_file(&g, "i/b.h")].flags;
 	assert_int_equal(a & (WB_GRAPH_ENTERED | WB_GRAPH_GUARDED | WB_GRAPH_ONCE),
 			 WB_GRAPH_ENTERED | WB_GRAPH_GUARDED | WB_GRAPH_ONCE);
-	assert_int_equal(b & (WB_GRAPH_ENTERED | WB_GRAPH_GUARDED | WB_GRAPH_ONCE), WB_GRAPH_ENTERED | WB_GRAPH_GUARDED);
+	assert_int_equal(b & (WB_GRAPH_ENTERED | WB_GRAPH_GUARDED | WB_GRAPH_ONCE),
+			 WB_GRAPH_ENTERED | WB_GRAPH_GUARDED);
 	for (uint32_t i = 1; i < g.nfile; i++)
 		assert_int_equal(g.edge[g.file[i].first_edge].to, i);
 	assert_true(oracle_missed(&g, "none")); /* the directory stands for what was looked for in it */
@@ -424,7 +455,8 @@ static void test_prefix(void **state)
 	assert_true(edge_to(&g, "in.h", 1)->skipped);
 	assert_false(edge_to(&g, "in.h", 1)->in_prefix);
 	/* A creation is a plain compile of its source. */
-	scan_ok(o, &g, "clang++-22 -Xclang -emit-pch -Xclang -include -Xclang pch.h -x c++-header -o pch.h.pch -c m.cc");
+	scan_ok(o, &g,
+		"clang++-22 -Xclang -emit-pch -Xclang -include -Xclang pch.h -x c++-header -o pch.h.pch -c m.cc");
 	assert_false(g.failed);
 	for (uint32_t i = 0; i < g.nedge; i++)
 		assert_false(g.edge[i].in_prefix);
@@ -434,10 +466,13 @@ static void test_text_flags(void **state)
 {
 	struct oracle *o = *state;
 	struct wb_graph g;
-	oracle_put_fresh(o, "m.cc", "#include \"date.h\"\n#include \"macro.h\"\n#include \"none.h\"\n#include \"bin.h\"\nconst char *a = STAMP;\n");
+	oracle_put_fresh(o, "m.cc",
+			 "#include \"date.h\"\n#include \"macro.h\"\n#include \"none.h\"\n#include \"bin.h\"\nconst "
+			 "char *a = STAMP;\n");
 	oracle_put_fresh(o, "date.h", "const char *d = __DATE__;\n");
 	oracle_put_fresh(o, "macro.h", "#define STAMP __TIME__\n");
-	oracle_put_fresh(o, "none.h", "// __DATE__\n#if 0\nconst char *n = __TIME__;\n#endif\n#define UNUSED __TIMESTAMP__\n");
+	oracle_put_fresh(o, "none.h",
+			 "// __DATE__\n#if 0\nconst char *n = __TIME__;\n#endif\n#define UNUSED __TIMESTAMP__\n");
 	oracle_put_fresh(o, "bin.h", "asm(\".incbin \\\"x\\\"\");\n");
 	scan_ok(o, &g, "clang++-22 -c m.cc");
 	assert_int_equal(g.file[oracle_file(&g, "date.h")].flags & WB_GRAPH_TIME, WB_GRAPH_TIME);
@@ -481,7 +516,8 @@ static void test_doubts(void **state)
 	    {"clang++-22 -c m.cc", "#pragma GCC dependency \"x.h\"\n", WB_REASON_SCAN_DOUBT},
 	    {"clang++-22 -c m.cc", "#if __has_builtin(\n#endif\n", WB_REASON_SCAN_DOUBT},
 	    {"clang++-22 -c m.cc", "#if __has_feature(1 2)\n#endif\n", WB_REASON_SCAN_DOUBT},
-	    {"clang++-22 -ffile-prefix-map=a=b -c m.cc", "#ifndef A\n#define A\n#include __FILE__\n#endif\n", WB_REASON_SCAN_DOUBT},
+	    {"clang++-22 -ffile-prefix-map=a=b -c m.cc", "#ifndef A\n#define A\n#include __FILE__\n#endif\n",
+	     WB_REASON_SCAN_DOUBT},
 	    {"clang++-22 -fms-extensions -c m.cc", "", WB_REASON_SCAN_DOUBT},
 	    {"g++ -finput-charset=latin1 -c m.cc", "", WB_REASON_SCAN_DOUBT},
 	    {"g++ -c m.cc", "#pragma GCC target(\"avx2\")\n", WB_REASON_SCAN_DOUBT},
@@ -499,7 +535,8 @@ static void test_doubts(void **state)
 		oracle_put_fresh(o, "m.cc", row[i].text);
 		wb_status s = oracle_scan(o, &g, row[i].line, &reason, &err);
 		if (s.code != WB_EUNSCANNABLE || reason != row[i].reason || !err.text[0])
-			fail_msg("%s: %s, %s (%s)", row[i].line, wb_code_name(s.code), wb_reason_name(reason), err.text);
+			fail_msg("%s: %s, %s (%s)", row[i].line, wb_code_name(s.code), wb_reason_name(reason),
+				 err.text);
 	}
 	/* gcc takes a .gch of the first header by itself. */
 	struct wb_graph g;
@@ -631,7 +668,8 @@ static void test_threads(void **state)
 		struct wb_err err = WB_ERR_INIT;
 		enum wb_reason reason;
 		w[i].o = o;
-		oracle_command(o, &w[i].cmd, wb_arena_printf(&o->a, "%s -std=%s -c m.cc", i < 4 ? "clang++-22" : "g++", std[i % 4]));
+		oracle_command(o, &w[i].cmd,
+			       wb_arena_printf(&o->a, "%s -std=%s -c m.cc", i < 4 ? "clang++-22" : "g++", std[i % 4]));
 		assert_ok(wb_toolchain_get(&w[i].tc, o->toolchains, &w[i].cmd, "/usr/bin", &reason, &err), &err);
 	}
 	for (int i = 0; i < N; i++)
@@ -667,10 +705,20 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, oracle_setup, oracle_teardown)
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_trees), CASE(test_headers),  CASE(test_edges),   CASE(test_misses),
-	    CASE(test_symlinks),	  CASE(test_prefix),   CASE(test_text_flags), CASE(test_modules),
-	    CASE(test_doubts),		  CASE(test_errors),   CASE(test_changes), CASE(test_overlay),
-	    CASE(test_threads),		  CASE(test_no_shim),
+	    cmocka_unit_test(test_trees),
+	    CASE(test_headers),
+	    CASE(test_edges),
+	    CASE(test_misses),
+	    CASE(test_symlinks),
+	    CASE(test_prefix),
+	    CASE(test_text_flags),
+	    CASE(test_modules),
+	    CASE(test_doubts),
+	    CASE(test_errors),
+	    CASE(test_changes),
+	    CASE(test_overlay),
+	    CASE(test_threads),
+	    CASE(test_no_shim),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
