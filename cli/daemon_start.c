@@ -6,6 +6,8 @@
 #include "base/path.h"
 #include "base/str.h"
 
+#include "buildid.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -134,6 +136,8 @@ wb_status wb_daemon_spawn(pid_t *pid, struct wb_arena *a, const char *const *env
 	WB_TRY(wb_daemon_find(&path, a, env, err));
 	struct wb_argv argv = {NULL, 0, 0}, kept = {NULL, 0, 0};
 	wb_argv_push(&argv, a, path);
+	wb_argv_push(&argv, a, "--expect-build");
+	wb_argv_push(&argv, a, WB_BUILD_ID);
 	for (size_t i = 0; i < WB_SET_COUNT; i++) {
 		if (wb_setting_table[i].scope != WB_SCOPE_DAEMON)
 			continue;

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NICE 5 /* compilers must not get in the way of somebody who types */
+
 static const char help[] =
     "usage: waybilld [--setting KEY=VALUE]...\n"
     "       waybilld --help | --version\n"
@@ -87,6 +89,8 @@ static wb_status serve(const struct wb_config *config, struct wb_arena *a, const
 	wb_ignore(
 	    wb_log_open(paths.log, log_level(config), NULL)); /* a log that cannot be opened must not stop a build */
 	raise_file_limit();
+	if (setpriority(PRIO_PROCESS, 0, NICE) != 0)
+		wb_log(WB_LOG_DEBUG, "not niced: %s", strerror(errno));
 	umask(022); /* outputs get their mode from the launcher's umask; what is private is made so by name */
 	WB_TRY(wb_service_init(&service, config, err));
 	wb_status st = wb_socket_listen(&fd, paths.socket, err);
@@ -124,6 +128,15 @@ int main(int argc, char **argv, char **envp)
 		if (strcmp(argv[i], "--version") == 0) {
 			printf("waybilld %s (%s)\n", WB_VERSION, WB_BUILD_ID);
 			return 0;
+		}
+		if (strcmp(argv[i], "--expect-build") == 0 && i + 1 < argc) {
+			/* A client that started the wrong daemon would wait for a socket that never comes. */
+			if (strcmp(argv[++i], WB_BUILD_ID) != 0) {
+				fprintf(stderr, "waybilld: this is build %s, the client wants %s\n", WB_BUILD_ID,
+					argv[i]);
+				return 1;
+			}
+			continue;
 		}
 		char *eq = strcmp(argv[i], "--setting") == 0 && i + 1 < argc ? strchr(argv[i + 1], '=') : NULL;
 		if (!eq) {

@@ -1,11 +1,10 @@
 """Run what `waybill fix` says in a plain directory.
 
-run_rewritten.py [--idempotent] WAYBILL ROOT PLAIN BUILD < commands
+run_rewritten.py WAYBILL ROOT PLAIN BUILD < commands
 
 The standard input holds a build's commands, as `ninja -t commands` prints them (so precompiled headers come before their
 users). Each that starts with WAYBILL is rewritten, and run in the copy PLAIN of the tree ROOT with the environment that
 the rewriting names and nothing else; files that exist only in the input root (the overlay) are written there first.
-With --idempotent: nothing is run; the rewritten command is rewritten once more, which must change nothing.
 """
 import json
 import os
@@ -13,11 +12,7 @@ import shlex
 import subprocess
 import sys
 
-args = sys.argv[1:]
-idempotent = args[0] == "--idempotent"
-if idempotent:
-    args.pop(0)
-waybill, root, plain, build = args
+waybill, root, plain, build = sys.argv[1:]
 root, plain = os.path.realpath(root), os.path.realpath(plain)
 
 
@@ -48,18 +43,6 @@ for line in sys.stdin:
     for word in plan["argv"]:
         if root in word:
             sys.exit(f"the rewritten command names the checkout: {word}")
-    if idempotent:
-        # Overlay files exist in the input root only, so the twin is put beside the real files for this question.
-        for o in plan["overlay"]:
-            path = os.path.join(plan["cwd"], o["path"])
-            if not os.path.exists(path):
-                with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:
-                    f.write(o["file_text"])
-        again = fix(plan["argv"], plan["cwd"])
-        if again["argv"] != plan["argv"]:
-            sys.exit("rewriting twice differs:\n" + shlex.join(plan["argv"]) + "\n" + shlex.join(again["argv"]))
-        done += 1
-        continue
     cwd = moved(plan["cwd"], "/")
     os.makedirs(cwd, exist_ok=True)
     for o in plan["overlay"]:
@@ -74,4 +57,4 @@ for line in sys.stdin:
     done += 1
 if done == 0:
     sys.exit("no command went through Waybill")
-print(f"{done} commands " + ("rewritten twice" if idempotent else "run"))
+print(f"{done} commands run")
