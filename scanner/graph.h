@@ -17,6 +17,7 @@ enum wb_graph_file_flag {
 	WB_GRAPH_INCBIN = 16,	/* its text has the word incbin */
 	WB_GRAPH_EMBED = 32,	/* #embed target */
 	WB_GRAPH_ONCE = 64,	/* guarded by #pragma once or #import: by the identity of the file, not by a macro */
+	WB_GRAPH_TIMESTAMP = 128, /* uses __TIMESTAMP__ (with TIME): gcc takes it from the file whatever SOURCE_DATE_EPOCH says */
 };
 
 struct wb_graph_file {

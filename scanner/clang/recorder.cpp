@@ -47,7 +47,7 @@ Recorder::Recorder(Graph &graph, Preprocessor &pp, RequestFS &fs, const wb_shim_
 	    {Builtin::File, "__FILE_NAME__"},
 	    {Builtin::Time, "__DATE__"},
 	    {Builtin::Time, "__TIME__"},
-	    {Builtin::Time, "__TIMESTAMP__"},
+	    {Builtin::Timestamp, "__TIMESTAMP__"},
 	};
 	for (const Builtin &b : table) {
 		IdentifierInfo *name = PP.getIdentifierInfo(b.Name);
@@ -280,13 +280,17 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 			Out.SawLineMacro = true;
 		break;
 	case Builtin::Time:
+	case Builtin::Timestamp:
 		if (Full) {
 			// Where the word itself is written: a header's macro makes its users' objects depend on the
 			// time.
 			auto from = FileOf.find(SM.getFileID(SM.getSpellingLoc(name.getLocation())));
 			if (from == FileOf.end())
 				from = FileOf.find(SM.getFileID(SM.getExpansionLoc(name.getLocation())));
-			Out.Files[from != FileOf.end() ? from->second.File : 0].Flags |= WB_GRAPH_TIME;
+			uint32_t &flags = Out.Files[from != FileOf.end() ? from->second.File : 0].Flags;
+			flags |= WB_GRAPH_TIME;
+			if (it->second.What == Builtin::Timestamp)
+				flags |= WB_GRAPH_TIMESTAMP;
 		}
 		Out.NeedsFull = true;
 		break;

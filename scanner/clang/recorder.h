@@ -65,7 +65,7 @@ class Recorder : public clang::PPCallbacks
 
       private:
 	struct Builtin {
-		enum Kind { Question, ExpandedQuestion, Counter, Line, File, Time } What;
+		enum Kind { Question, ExpandedQuestion, Counter, Line, File, Time, Timestamp } What;
 		const char *Name;
 	};
 	uint32_t node(llvm::StringRef path);

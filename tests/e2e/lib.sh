@@ -7,6 +7,7 @@
 #
 #   E2E_KEEP=1    keep $T
 #   E2E_TMP=DIR   where $T is made (default /tmp: the socket's path must stay short)
+#   E2E_SHARED=DIR  where tests of one run share what each would have to copy (same filesystem as E2E_TMP)
 #   E2E_JOBS=N    ninja's -j (default: the number of cores)
 # shellcheck shell=bash
 set -euo pipefail
@@ -157,6 +158,22 @@ copy_llvm_tools() {
   mkdir -p "$1"
   cp -r "$top/examples/llvm-tools/." "$1"
   rm -rf "$1/build" "$1/third_party"
+  # Its configuration copies LLVM's headers, thousands of files: done once for all tests of a run, then linked.
+  if [ -n "${E2E_SHARED-}" ] && [ -d "$E2E_SHARED/third_party" ]; then
+    cp -al "$E2E_SHARED/third_party" "$1/third_party" 2>/dev/null || rm -rf "$1/third_party"
+  fi
+}
+
+# Keep the copied headers of checkout $1 for the next test.
+share_llvm_headers() {
+  local new
+  [ -n "${E2E_SHARED-}" ] && [ ! -d "$E2E_SHARED/third_party" ] || return 0
+  mkdir -p "$E2E_SHARED"
+  new=$(mktemp -d "$E2E_SHARED/new.XXXXXX")
+  if cp -al "$1/third_party/." "$new" 2>/dev/null && mv -T "$new" "$E2E_SHARED/third_party" 2>/dev/null; then
+    return 0
+  fi
+  rm -rf "$new" # another test was faster, or links are not possible here
 }
 
 # compiler_pair NAME: sets cc and cxx for clang-22, gcc-12 ...
@@ -189,6 +206,7 @@ configure() {
     cat "$T/configure.log" >&2
     fail "configuring $src"
   }
+  [ "$project" != llvm-tools ] || share_llvm_headers "$src"
 }
 
 # build DIR [NINJA ARGUMENT ...]: prints the log when it fails.
