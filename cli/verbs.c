@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, STOP_MS = 40000 };
@@ -153,14 +154,21 @@ static bool wants_help(const char *const *args)
 }
 
 /* A daemon that was told to stop is gone when it hangs up. */
+/* Until the process is gone: what it held (the cache, a file system) is free then. Where the kernel cannot tell, until
+ * it closes the connection. */
 static int await_end(const struct wb_daemon *d)
 {
-	struct pollfd wait = {d->fd, POLLIN, 0};
+	int pid = wb_socket_peer_pid(d->fd);
+	int process = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd wait = {process >= 0 ? process : d->fd, POLLIN, 0};
 	char byte;
 	while (poll(&wait, 1, STOP_MS) > 0)
-		if (read(d->fd, &byte, 1) <= 0)
+		if (process >= 0 || read(d->fd, &byte, 1) <= 0) {
+			if (process >= 0)
+				close(process);
 			return 0;
-	wb_complain("the daemon (process %d) does not end; its log is %s", wb_socket_peer_pid(d->fd), d->paths.log);
+		}
+	wb_complain("the daemon (process %d) does not end; its log is %s", pid, d->paths.log);
 	return EXIT_FAILED;
 }
 

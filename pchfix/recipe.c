@@ -98,10 +98,9 @@ static const char *ancestor(const struct recipe *r, size_t up)
 /* "/proc/self/cwd/../../" */
 static const char *anchor(const struct recipe *r, size_t up)
 {
-	char *text = wb_arena_alloc(r->a, sizeof CWD "/" + up * 3);
-	strcpy(text, CWD "/");
-	for (size_t i = 0; i < up; i++)
-		strcat(text, "../");
+	const char *text = CWD "/";
+	while (up-- > 0)
+		text = wb_arena_printf(r->a, "%s../", text);
 	return text;
 }
 

@@ -69,15 +69,19 @@ static void add_step(struct rewriter *r, const struct wb_arg *before, const stru
 								 .why = why};
 }
 
-/* Does `text` name a directory of this checkout? */
+static bool in_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+	       c == '.';
+}
+
+/* Does `text` hold the absolute path `dir` or one below it? */
 static bool names_directory(const char *text, const char *dir)
 {
 	size_t n = strlen(dir);
 	for (const char *p = text; (p = strstr(p, dir)) != NULL; p += n) {
-		char next = p[n];
-		bool word = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') ||
-			    (next >= '0' && next <= '9') || next == '_' || next == '-' || next == '.';
-		if (!word)
+		bool starts = p == text || !(in_name(p[-1]) || p[-1] == '/');
+		if (starts && !in_name(p[n]))
 			return true;
 	}
 	return false;
@@ -291,6 +295,11 @@ static int by_from(const void *x, const void *y)
 	return c != 0 ? c : strcmp(p->to, q->to);
 }
 
+static int same_from(const void *x, const void *y)
+{
+	return strcmp(((const struct wb_mapback_pair *)x)->from, ((const struct wb_mapback_pair *)y)->from);
+}
+
 static int longest_first(const void *x, const void *y)
 {
 	size_t n = strlen(((const struct wb_mapback_pair *)x)->from);
@@ -310,6 +319,28 @@ static void settle(struct pairs *p, int (*order)(const void *, const void *))
 	p->n = n;
 }
 
+/* The files of the graph. One that was spelled in several ways has one name in the action: of several ways back any is
+ * as good. One that was relative before is in the table, too, or a prefix would make it absolute. */
+static void map_files(struct pairs *p, struct rewriter *r)
+{
+	const struct wb_graph *g = r->in->graph;
+	struct pairs folded = {0};
+	for (uint32_t i = 0; g != NULL && i < g->nfile; i++) {
+		const char *from = wb_roots_respell(r->roots, r->a, g->file[i].path);
+		if (from[0] == '/')
+			continue;
+		add_pair(p, r->a, wb_path_fold(r->a, from), g->file[i].path);
+		/* A PCH that another target made may know the file without this target's detour ("sub/../src/x.h"). */
+		if (strstr(from, "/../") != NULL)
+			add_pair(&folded, r->a, wb_path_normal(r->a, from), wb_path_normal(r->a, g->file[i].path));
+	}
+	settle(p, by_from);
+	size_t exact = p->n;
+	for (size_t i = 0; i < folded.n; i++)
+		if (bsearch(&folded.v[i], p->v, exact, sizeof *p->v, same_from) == NULL)
+			add_pair(p, r->a, folded.v[i].from, folded.v[i].to);
+}
+
 /* A directory that the command spelled absolutely: files that the scan did not see may come from it, too. */
 static void add_prefix(struct pairs *p, struct rewriter *r, const char *dir)
 {
@@ -321,16 +352,9 @@ static void add_prefix(struct pairs *p, struct rewriter *r, const char *dir)
 
 static void make_mapback(struct rewriter *r)
 {
-	const struct wb_graph *g = r->in->graph;
 	const struct wb_command *cmd = r->cmd;
 	struct pairs path = {0}, prefix = {0};
-	/* A file that was spelled in several ways has one name in the action: of several ways back any is as good. One
-	 * that was relative before is in the table, too, or a prefix would make it absolute. */
-	for (uint32_t i = 0; g != NULL && i < g->nfile; i++) {
-		const char *from = wb_roots_respell(r->roots, r->a, g->file[i].path);
-		if (from[0] != '/')
-			add_pair(&path, r->a, wb_path_fold(r->a, from), g->file[i].path);
-	}
+	map_files(&path, r);
 	if (r->overlay.twin != NULL)
 		add_pair(&path, r->a, r->overlay.twin, cmd->pch_header);
 	for (size_t i = 0; i < cmd->narg; i++) {
@@ -342,6 +366,9 @@ static void make_mapback(struct rewriter *r)
 		else if (p.kind == WB_OPERAND_FILE_IN)
 			add_prefix(&prefix, r, wb_path_dirname(r->a, p.path));
 	}
+	for (size_t i = 0; r->moved && i < r->roots->nroot;
+	     i++) /* relative names would be read from another directory */
+		add_prefix(&prefix, r, r->roots->root[i]);
 	settle(&path, by_from);
 	settle(&prefix, longest_first);
 	r->out->mapback.path = path.v;

@@ -58,7 +58,7 @@ static wb_status resolve(struct wb_resolved *out, struct wb_resolver *r, const c
 		*out = (struct wb_resolved){.physical = "/", .kind = WB_FILE_DIRECTORY};
 		wb_stat_id_get(&out->id, "/", true);
 	} else {
-		struct wb_resolved dir;
+		struct wb_resolved dir = {0};
 		WB_TRY(resolve(&dir, r, wb_path_dirname(r->a, path), links, err));
 		if (dir.kind != WB_FILE_DIRECTORY) {
 			*out = (struct wb_resolved){.kind = WB_FILE_MISSING};

@@ -150,6 +150,8 @@ static int by_component(const void *x, const void *y)
 static void merge(struct finder *f, struct wb_argv *trees)
 {
 	struct wb_argv out = {0};
+	if (trees->n == 0)
+		return;
 	qsort(trees->v, trees->n, sizeof *trees->v, by_component);
 	for (size_t i = 0; i < trees->n; i++) {
 		const char *d = trees->v[i];
@@ -309,8 +311,8 @@ wb_status wb_roots_find(struct wb_roots *out, struct wb_arena *a, const struct w
 	}
 	out->root = trees.v;
 	out->nroot = trees.n;
-	out->base = trees.v[0];
-	for (size_t i = 1; i < trees.n; i++)
+	out->base = out->action_cwd; /* below one of them */
+	for (size_t i = 0; i < trees.n; i++)
 		out->base = wb_path_common(a, out->base, trees.v[i]);
 	find_aliases(&f);
 	return wb_ok();

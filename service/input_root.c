@@ -22,6 +22,7 @@ struct node {
 	bool exec;
 	struct wb_digest digest; /* file; directory: of its Directory message */
 	uint64_t ino;            /* file: the blob's inode that is linked there */
+	bool own;                /* file: a copy of its own, see lay_file */
 	const char *target;      /* symlink */
 	struct node *child;      /* directory; sorted by name */
 	size_t nchild;
@@ -288,6 +289,33 @@ static wb_status remove_old(struct wb_input_root *r, const struct node *old, con
 	return wb_dir_remove(path, err);
 }
 
+/* Compilers tell files apart by their inode: two headers of equal content that share one would be taken for the same
+ * file, with the other's directory for its own includes and with one `#pragma once` for both. So a blob is linked once
+ * in a root, and every further file of that content is a copy. */
+static wb_status lay_link(struct wb_input_root *r, const char *to, struct node *n, const struct node *old,
+			  struct wb_err *err)
+{
+	struct wb_store *store = r->kept->store;
+	uint8_t key[sizeof n->digest.hash + 1];
+	bool first = true;
+	memcpy(key, n->digest.hash, sizeof n->digest.hash);
+	key[sizeof n->digest.hash] = n->exec;
+	if (old != NULL && old->own) {
+		n->own = true; /* it lies in a root that nobody can write to */
+		return wb_ok();
+	}
+	if (n->digest.size > 0)
+		wb_map_put(&r->linked, key, sizeof key, &first);
+	if (first) {
+		n->ino = old == NULL ? 0 : old->ino;
+		return wb_store_relink(store, &n->digest, to, n->exec, &n->ino, err);
+	}
+	if (old != NULL)
+		wb_store_unlink(store, &old->digest, to, old->exec);
+	n->own = true;
+	return wb_store_link(store, &n->digest, to, n->exec, true, err);
+}
+
 static wb_status lay_file(struct wb_input_root *r, const char *path, struct node *n, const struct node *old,
 			  bool writable, struct wb_err *err)
 {
@@ -299,8 +327,7 @@ static wb_status lay_file(struct wb_input_root *r, const char *path, struct node
 		note_copy(r, to);
 		return wb_ok();
 	}
-	n->ino = old == NULL ? 0 : old->ino;
-	WB_TRY(wb_store_relink(store, &n->digest, to, n->exec, &n->ino, err));
+	WB_TRY(lay_link(r, to, n, old, err));
 	if (!writable)
 		return wb_ok();
 	if (r->nmount_files++ < WB_INPUT_ROOT_MOUNTS) {
@@ -458,6 +485,7 @@ wb_status wb_input_root_init(struct wb_input_root *r, struct wb_arena *a, struct
 {
 	*r = (struct wb_input_root){
 	    .a = a, .kept = kept, .pins = pins, .copies = copies, .want = output_dir, .nwant = noutput_dir};
+	wb_map_init(&r->linked);
 	if (is_output_dir(r, ""))
 		return wb_fail(err, WB_EUNSUPPORTED, "the input root itself is an output directory");
 	struct input_root_laid *old = copies ? NULL : take_kept(kept);
@@ -476,6 +504,7 @@ wb_status wb_input_root_init(struct wb_input_root *r, struct wb_arena *a, struct
 
 void wb_input_root_release(struct wb_input_root *r)
 {
+	wb_map_release(&r->linked);
 	if (r->laid == NULL)
 		return;
 	if (r->good && wb_is_ok(wb_dir_remove(r->out, NULL)))

@@ -18,6 +18,8 @@
 #include "base/digest.h"
 #include "base/err.h"
 
+#include "base/map.h"
+
 #include <stdbool.h>
 
 struct wb_store;
@@ -47,6 +49,7 @@ struct wb_input_root {
 	struct wb_arena *a;
 	struct wb_input_roots *kept;
 	struct wb_pins *pins;
+	struct wb_map linked; /* hash and exec bit of the blobs that are linked in this root */
 	struct input_root_laid *laid;
 	bool good;               /* ROOT is what `laid` says, and may be kept */
 	const char *const *want; /* output directories, sorted */

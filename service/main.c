@@ -120,32 +120,32 @@ int main(int argc, char **argv, char **envp)
 
 	wb_arena_init(&a);
 	wb_status st = wb_config_load(&config, &a, env, &err);
-	for (int i = 1; i < argc && wb_is_ok(st); i++) {
-		if (strcmp(argv[i], "--help") == 0) {
+	for (int i = 1; i < argc && wb_is_ok(st);) {
+		const char *arg = argv[i], *operand = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (strcmp(arg, "--help") == 0) {
 			fputs(help, stdout);
 			return 0;
 		}
-		if (strcmp(argv[i], "--version") == 0) {
+		if (strcmp(arg, "--version") == 0) {
 			printf("waybilld %s (%s)\n", WB_VERSION, WB_BUILD_ID);
 			return 0;
 		}
-		if (strcmp(argv[i], "--expect-build") == 0 && i + 1 < argc) {
+		i += 2;
+		if (strcmp(arg, "--expect-build") == 0 && operand) {
 			/* A client that started the wrong daemon would wait for a socket that never comes. */
-			if (strcmp(argv[++i], WB_BUILD_ID) != 0) {
-				fprintf(stderr, "waybilld: this is build %s, the client wants %s\n", WB_BUILD_ID,
-					argv[i]);
-				return 1;
-			}
-			continue;
+			if (strcmp(operand, WB_BUILD_ID) == 0)
+				continue;
+			fprintf(stderr, "waybilld: this is build %s, the client wants %s\n", WB_BUILD_ID, operand);
+			return 1;
 		}
-		char *eq = strcmp(argv[i], "--setting") == 0 && i + 1 < argc ? strchr(argv[i + 1], '=') : NULL;
+		const char *eq = strcmp(arg, "--setting") == 0 && operand ? strchr(operand, '=') : NULL;
 		if (!eq) {
-			fprintf(stderr, "waybilld: unknown argument '%s'\n%s", argv[i], help);
+			fprintf(stderr, "waybilld: unknown argument '%s'\n%s", arg, help);
 			return 2;
 		}
-		char *key = wb_arena_strndup(&a, argv[i + 1], (size_t)(eq - argv[i + 1]));
+		char *key = wb_arena_strndup(&a, operand, (size_t)(eq - operand));
 		st = wb_config_set(&config, &a, key, eq + 1, "--setting", &err);
-		i++;
 	}
 	if (!wb_is_ok(st)) {
 		fprintf(stderr, "waybilld: %s\n", err.text);

@@ -104,7 +104,9 @@ static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 		return refuse(p, WB_REASON_SCAN_ERROR, p->graph.diagnostics);
 	if (p->graph.modules)
 		return refuse(p, WB_REASON_MODULES, "");
-	bool epoch = wb_env_get(p->req->env, "SOURCE_DATE_EPOCH") != NULL;
+	/* clang reads the variable since version 16; what __TIMESTAMP__ makes of it differs between compilers. */
+	bool epoch = wb_env_get(p->req->env, "SOURCE_DATE_EPOCH") != NULL &&
+		     (p->tc->compiler == WB_COMPILER_GCC || p->tc->major >= 16);
 	for (uint32_t i = 0; i < p->graph.nfile; i++) {
 		const struct wb_graph_file *f = &p->graph.file[i];
 		bool only_pch = p->recipe_pch && (f->flags & WB_GRAPH_IN_PREFIX);
@@ -112,7 +114,7 @@ static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 		/* What lies inside the PCH was judged when the PCH was made. */
 		if (only_pch || !(f->flags & WB_GRAPH_ENTERED))
 			continue;
-		if ((f->flags & WB_GRAPH_TIME) && !epoch)
+		if ((f->flags & WB_GRAPH_TIMESTAMP) || ((f->flags & WB_GRAPH_TIME) && !epoch))
 			return refuse(p, WB_REASON_TIME_MACRO, f->path);
 		if (f->flags & WB_GRAPH_INCBIN)
 			return refuse(p, WB_REASON_INCBIN, f->path);

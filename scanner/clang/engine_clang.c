@@ -140,9 +140,36 @@ static bool has_prefix_map(const struct wb_command *cmd)
 	return false;
 }
 
+static int by_inode(const void *x, const void *y)
+{
+	const struct wb_graph_file *const *a = x, *const *b = y;
+	if ((*a)->id.dev != (*b)->id.dev)
+		return (*a)->id.dev < (*b)->id.dev ? -1 : 1;
+	return (*a)->id.ino<(*b)->id.ino ? -1 : (*a)->id.ino>(*b)->id.ino;
+}
+
+/* Two names of one file that no symlink explains: compilers take hard links for the same file (clang even resolves what
+ * the second includes from the place of the first), and an input root does not reproduce them. NULL: there are none. */
+static const char *hard_linked(const struct wb_shim_result *r, const char *cwd, struct wb_arena *a)
+{
+	const struct wb_graph_file **row = wb_arena_array(a, r->nfile + 1, sizeof *row);
+	for (uint32_t i = 0; i < r->nfile; i++)
+		row[i] = &r->file[i];
+	qsort(row, r->nfile, sizeof *row, by_inode);
+	for (uint32_t i = 1; i < r->nfile; i++) {
+		if (row[i]->id.mode == 0 || by_inode(&row[i], &row[i - 1]) != 0)
+			continue;
+		const char *x = wb_path_real(a, wb_path_join(a, cwd, row[i]->path));
+		const char *y = wb_path_real(a, wb_path_join(a, cwd, row[i - 1]->path));
+		if (!x || !y || strcmp(x, y) != 0)
+			return wb_arena_strdup(a, row[i]->path);
+	}
+	return NULL;
+}
+
 /* Everything that clang 22's preprocessor may read otherwise than the compiler would. */
-static wb_status check_doubts(const struct wb_shim_result *r, const struct wb_scan_request *req, enum wb_reason *reason,
-			      struct wb_err *err)
+static wb_status check_doubts(const struct wb_shim_result *r, const struct wb_scan_request *req, struct wb_arena *a,
+			      enum wb_reason *reason, struct wb_err *err)
 {
 	bool gcc = req->tc->compiler == WB_COMPILER_GCC;
 	if (r->notes & WB_SHIM_MALFORMED_QUESTION)
@@ -165,6 +192,9 @@ static wb_status check_doubts(const struct wb_shim_result *r, const struct wb_sc
 		if (gcc && (notes & WB_SHIM_ELIFDEF))
 			return doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
 	}
+	const char *linked = hard_linked(r, req->cmd->cwd, a);
+	if (linked)
+		return doubt(reason, err, "is a hard link of another file that is read", linked);
 	/* gcc's own first include must be the one that its macros were taken from. */
 	for (uint32_t i = 0; i < r->nedge; i++) {
 		const struct wb_edge *e = &r->edge[i];
@@ -229,7 +259,7 @@ static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct 
 			break;
 		}
 		if (open.n == 0) {
-			s = check_doubts(result, req, reason, err);
+			s = check_doubts(result, req, a, reason, err);
 			break;
 		}
 		if (round == MAX_ROUNDS) {

@@ -223,7 +223,11 @@ fault_corrupt() {
   assert_eq "local runs" "" "$(local_reasons)"
   run_ctest "$one/build"
 
-  step "every blob damaged under a running daemon: the build ends right, somehow"
+  rm -rf "$one/build"
+  configure llvm-tools "$one/src" "$one/build" $compiler
+  assert_cache_right
+
+  step "every blob damaged under a running daemon: a build ends right, however it gets there"
   [ "$(corrupt_store all)" -ge 400 ] || fail "hardly any blobs in the store"
   rm -rf "$one/build"
   configure llvm-tools "$one/src" "$one/build" $compiler
@@ -232,17 +236,25 @@ fault_corrupt() {
   run_ctest "$one/build"
   assert_no_work "$one/build"
   assert_eq "sandbox_mismatch" 0 "$(stat_key sandbox_mismatch)"
+  echo "$(stat_key executed) executed, $(stat_key cache_hits) hits, $(stat_key local) local ($(local_reasons))"
 
   step "every blob damaged or gone while no daemon runs"
   "$WAYBILL" stop >/dev/null
   corrupt_store gone >/dev/null
   echo '#define TOOLKIT_CHANGED_AGAIN 1' >>"$one/src/toolkit/table_limits.h"
+  stats_reset
   build "$one/build"
   run_ctest "$one/build"
+  assert_eq "sandbox_mismatch" 0 "$(stat_key sandbox_mismatch)"
+
+  step "and after a clear, as ever"
+  "$WAYBILL" clear
   rm -rf "$one/build"
   configure llvm-tools "$one/src" "$one/build" $compiler
+  stats_reset
   build "$one/build"
-  assert_cache_right
+  assert_counts "$expected"
+  run_ctest "$one/build"
 }
 
 fault_herd() {
@@ -273,8 +285,8 @@ fault_slots() {
   slow_source >slow.cpp
   step "many launchers, all local: no more compilers than cores"
   export WAYBILL_MODE=local
-  for i in $(seq 24); do
-    "$WAYBILL" clang++-22 -fconstexpr-steps=2000000000 -DSTEPS=200000$i -c slow.cpp -o s$i.o &
+  for i in $(seq 16); do
+    "$WAYBILL" clang++-22 -fconstexpr-steps=2000000000 -DSTEPS=3000$((10 + i)) -c slow.cpp -o s$i.o &
     pids+=($!)
   done
   while kill -0 "${pids[@]}" 2>/dev/null; do # all of them still run
@@ -289,7 +301,7 @@ fault_slots() {
   echo "at most $most at once"
   [ $most -ge 1 ] || fail "saw no compiler"
   [ $most -le "$(nproc)" ] || fail "$most compilers at once on $(nproc) cores"
-  assert_counts 24 configured=24
+  assert_counts 16 configured=16
 }
 
 fault_cancel() {
@@ -378,8 +390,18 @@ static void say(const char *what, const char *path, int ok)
 	if (ok)
 		fprintf(stderr, "TAMPERED %s %s\n", what, path);
 }
+static int compiling(void) /* not when the compiler is only asked what it predefines */
+{
+	char line[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, line, sizeof line);
+	close(fd);
+	return n > 0 && memmem(line, (size_t)n, "tamper_me.c", 11) != NULL;
+}
 __attribute__((constructor)) static void tamper(void)
 {
+	if (!compiling())
+		return;
 	static const char *const victim[] = {"value.h", "tamper_me.c", "/proc/self/cwd/value.h", "tamper.so"};
 	for (unsigned i = 0; i < sizeof victim / sizeof *victim; i++) {
 		const char *v = victim[i];

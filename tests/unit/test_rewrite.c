@@ -147,6 +147,10 @@ static void commands(void **state)
 	    /* values of -D, and options nobody knows, are not touched, but they tie the action to the checkout */
 	    {B, "clang -DDIR=\"/w/proj/data\" -c a.c", "/usr/bin/clang -DDIR=\"/w/proj/data\" -c a.c" CLANG,
 	     WB_PATHS_RELATIVE, true},
+	    {B, "clang -DDIR=x/w/proj -I../x/w/proj -c a.c", "/usr/bin/clang -DDIR=x/w/proj -I../x/w/proj -c a.c" CLANG,
+	     WB_PATHS_RELATIVE, false},
+	    {B, "clang -DA=1,DIR=/w/proj/x -c a.c", "/usr/bin/clang -DA=1,DIR=/w/proj/x -c a.c" CLANG,
+	     WB_PATHS_RELATIVE, true},
 	    {B, "clang -DDIR=/w/project -c a.c", "/usr/bin/clang -DDIR=/w/project -c a.c" CLANG, WB_PATHS_RELATIVE,
 	     false},
 	    /* creation of a PCH, CMake's way */
@@ -366,12 +370,13 @@ static void the_twin_is_made_and_used(void **state)
 	struct wb_buf d = WB_BUF_INIT;
 	const char *text = wb_arena_printf(&u.a,
 					   "a.o: " P "/%s " P "/d/cmake_pch.hxx.cxx d/unity.cxx " P "/../src/a.h "
-					   "../inc/../other/q.h gen/r.h /usr/include/stdio.h\n",
+					   "../inc/../other/q.h " P "/../other/q.h gen/r.h /usr/include/stdio.h\n",
 					   twin);
 	wb_mapback_depfile(&d, &u.out.mapback, text, strlen(text));
-	assert_string_equal(d.p, "a.o: /w/proj/build/d/cmake_pch.hxx /w/proj/build/d/cmake_pch.hxx.cxx "
-				 "/w/proj/build/d/unity.cxx /w/proj/src/a.h /w/proj/inc/../other/q.h gen/r.h "
-				 "/usr/include/stdio.h\n");
+	assert_string_equal(
+	    d.p, "a.o: /w/proj/build/d/cmake_pch.hxx /w/proj/build/d/cmake_pch.hxx.cxx "
+		 "/w/proj/build/d/unity.cxx /w/proj/src/a.h /w/proj/inc/../other/q.h /w/proj/other/q.h gen/r.h "
+		 "/usr/include/stdio.h\n");
 	wb_buf_release(&d);
 	wb_arena_release(&u.a);
 	wb_arena_release(&l.a);

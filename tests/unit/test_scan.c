@@ -539,6 +539,17 @@ static void test_doubts(void **state)
 			fail_msg("%s: %s, %s (%s)", row[i].line, wb_code_name(s.code), wb_reason_name(reason),
 				 err.text);
 	}
+	/* Hard links are one file to a compiler, two to an input root. */
+	oracle_put_fresh(o, "m.cc", "#include \"c/f.h\"\n#include \"d/f.h\"\n");
+	oracle_put_fresh(o, "c/f.h", "");
+	oracle_put_fresh(o, "d/g.h", "");
+	assert_int_equal(link(wb_arena_printf(&o->a, "%s/c/f.h", o->dir), wb_arena_printf(&o->a, "%s/d/f.h", o->dir)),
+			 0);
+	struct wb_graph linked;
+	struct wb_err why = WB_ERR_INIT;
+	enum wb_reason because;
+	assert_code(oracle_scan(o, &linked, "clang++-22 -c m.cc", &because, &why), WB_EUNSCANNABLE);
+	assert_says(&why, "hard link");
 	/* gcc takes a .gch of the first header by itself. */
 	struct wb_graph g;
 	struct wb_err err = WB_ERR_INIT;
