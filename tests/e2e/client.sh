@@ -37,13 +37,13 @@ assert_eq "mode of its directory" 700 "$(stat -c %a "$T/run/waybill")"
 "$WAYBILL" status >"$T/status.txt"
 
 step "a pipe's reader does not wait for the daemon"
-"$WAYBILL" stop >/dev/null
+stop_daemon
 timeout 20 sh -c '"$0" clang-22 -c a.c -o a.o 2>&1 | cat' "$WAYBILL" || fail "the daemon keeps the pipe open"
 
 step "stats: across restarts, and reset"
 jobs_before=$(stat_key jobs)
 [ "$jobs_before" -ge 2 ] || fail "only $jobs_before jobs after two compiles"
-"$WAYBILL" stop >/dev/null
+stop_daemon
 assert_eq "jobs after a restart" "$jobs_before" "$(stat_key jobs)"
 for key in jobs cache_hits executed local bytes_up bytes_down sandbox_mismatch; do
   "$WAYBILL" stats --json | python3 -c 'import json, sys; assert isinstance(json.load(sys.stdin)[sys.argv[1]], int)' $key ||
@@ -93,7 +93,7 @@ assert_eq "executed after prune 0" 2 "$(stat_key executed)"
 assert_same plain.o a.o
 
 step "WAYBILL_DISABLE: not even a connection"
-"$WAYBILL" stop >/dev/null
+stop_daemon
 WAYBILL_DISABLE=1 "$WAYBILL" clang-22 -c a.c -o a.o
 assert_same plain.o a.o
 assert_eq "daemons" "" "$(daemon_pids)"
@@ -138,7 +138,7 @@ expect_bad "cache_size" 'CACHE_SIZE|cache_size'
 unset WAYBILL_CACHE_SIZE
 
 step "it ends when idle"
-"$WAYBILL" stop >/dev/null
+stop_daemon
 WAYBILL_IDLE_TIMEOUT=1 "$WAYBILL" clang-22 -c a.c -o a.o
 for _ in $(seq 100); do
   [ -n "$(daemon_pids)" ] || break

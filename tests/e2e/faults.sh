@@ -115,8 +115,8 @@ fault_cache_full() {
   local size
   for size in 4m 48m; do
     step "a cache of $size"
-    "$WAYBILL" stop >/dev/null 2>&1 || true
-    mountpoint -q "$T/cache" && umount "$T/cache"
+    stop_daemon
+    ! mountpoint -q "$T/cache" || umount "$T/cache"
     mount -t tmpfs -o size=$size,mode=700 none "$T/cache"
     rm -rf "$one"
     start_llvm_tools
@@ -127,16 +127,14 @@ fault_cache_full() {
   done
   step "then there is room"
   mount -o remount,size=3g "$T/cache"
-  "$WAYBILL" stop >/dev/null 2>&1 || true
-  rm -rf "$one/build"
+  stop_daemon
+  rm -rf "$one"
   start_llvm_tools
   stats_reset
   build "$one/build"
   assert_counts "$expected"
   run_ctest "$one/build"
   assert_cache_right
-  "$WAYBILL" stop >/dev/null
-  umount -l "$T/cache"
 }
 
 fault_build_full() {
@@ -212,7 +210,7 @@ fault_corrupt() {
   same_bytes "$one/build" "$T/two/two/build"
 
   step "the same while no daemon runs, and actions that read the damaged inputs"
-  "$WAYBILL" stop >/dev/null
+  stop_daemon
   [ "$(corrupt_store "$one/build/toolkit/CMakeFiles/toolkit.dir/table.cpp.o" \
     "$one/build/names/CMakeFiles/names.dir/cmake_pch.hxx.pch" "$one/src/toolkit/toolkit.h" "$one/src/capi/triple_info.h")" -ge 2 ] ||
     fail "nothing to damage"
@@ -239,7 +237,7 @@ fault_corrupt() {
   echo "$(stat_key executed) executed, $(stat_key cache_hits) hits, $(stat_key local) local ($(local_reasons))"
 
   step "every blob damaged or gone while no daemon runs"
-  "$WAYBILL" stop >/dev/null
+  stop_daemon
   corrupt_store gone >/dev/null
   echo '#define TOOLKIT_CHANGED_AGAIN 1' >>"$one/src/toolkit/table_limits.h"
   stats_reset

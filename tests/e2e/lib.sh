@@ -96,6 +96,17 @@ for part in sys.argv[1].split("."):
 print(value)' "$1"
 }
 
+# End the daemon and wait until its process is gone.
+stop_daemon() {
+  local _
+  "$WAYBILL" stop >/dev/null 2>&1 || true
+  for _ in $(seq 100); do
+    [ -n "$(daemon_pids)" ] || return 0
+    sleep 0.1
+  done
+  fail "the daemon does not end: $(daemon_pids)"
+}
+
 stats_reset() { "$WAYBILL" stats --reset >/dev/null; }
 
 # local_reasons: "reason=count ..." of every local run, sorted; empty when there was none.
@@ -140,6 +151,7 @@ on_exit() {
   if [ -n "${E2E_KEEP-}" ]; then
     echo "kept: $T" >&2
   else
+    ! mountpoint -q "$T/cache" || umount -l "$T/cache"
     chmod -R u+w "$T" 2>/dev/null
     rm -rf -- "$T"
   fi

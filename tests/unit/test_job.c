@@ -1,5 +1,5 @@
-/* The whole pipe in one process: service, jobs, real compiler, real sandbox. The oracle is the compiler run plainly. Runs under
- * ThreadSanitizer, too: it is the test of the service's locks. */
+/* The whole pipe in one process: service, jobs, real compiler, real sandbox. The oracle is the compiler run plainly.
+ * Runs under ThreadSanitizer, too: it is the test of the service's locks. */
 #include "base/arena.h"
 #include "base/config.h"
 #include "base/fileio.h"
@@ -223,6 +223,32 @@ static void test_same_as_rewritten(void **state)
 	assert_same_file(f, "build/x.o", "build/waybill.o");
 }
 
+/* Two headers with the same bytes are two files: each includes its own neighbour, and has its own `#pragma once`. In a
+ * root of hard links to a content-addressed store they would be one inode, and so one file to a compiler. */
+static void test_equal_headers(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_err err = WB_ERR_INIT;
+	size_t n;
+
+	assert_ok(wb_dir_make(path_of(f, "src/p"), 0755, &err), &err);
+	assert_ok(wb_dir_make(path_of(f, "src/q"), 0755, &err), &err);
+	write_text(f, "src/p/h.h", "#include \"own.h\"\n");
+	write_text(f, "src/q/h.h", "#include \"own.h\"\n");
+	write_text(f, "src/p/own.h", "#define P 1000\n");
+	write_text(f, "src/q/own.h", "#define Q 234\n");
+	write_text(f, "src/twice.c", "#include \"p/h.h\"\n#include \"q/h.h\"\nint twice(void) { return P + Q; }\n");
+	settle();
+	for (int i = 0; i < 2; i++) { /* the second action is laid out over the root of the first */
+		char output[16];
+
+		snprintf(output, sizeof output, "twice%d.S", i);
+		assert_int_equal(compile(f, "src/twice.c", output, "-S"), WB_JOB_DONE);
+		assert_non_null(strstr(bytes_of(f, i ? "build/twice1.S" : "build/twice0.S", &n), "$1234,"));
+	}
+	assert_int_equal(COUNT(f, EXECUTED), 2);
+}
+
 static void test_error_runs_locally(void **state)
 {
 	struct fixture *f = *state;
@@ -277,7 +303,8 @@ static void test_concurrent(void **state)
 		char name[32], text[128];
 
 		snprintf(name, sizeof name, "src/t%d.c", i);
-		snprintf(text, sizeof text, "#include <stdlib.h>\n#include \"n.h\"\nint t%d(void) { return N + %d; }\n", i, i);
+		snprintf(text, sizeof text, "#include <stdlib.h>\n#include \"n.h\"\nint t%d(void) { return N + %d; }\n",
+			 i, i);
 		write_text(f, name, text);
 	}
 	settle();
@@ -350,6 +377,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_edit, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_shadowing_header, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_same_as_rewritten, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_equal_headers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_error_runs_locally, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_concurrent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_identical_at_once, setup, teardown),
