@@ -1,5 +1,5 @@
-/* reason.h — why a command runs locally. One enum for the whole pipe, so that counters, `explain` and the reply speak of
- * the same things. The names (wb_reason_name) are stable: they are keys in `waybill stats --json`. */
+/* reason.h — why a command runs locally. One enum for the whole pipe, so that counters, `explain` and the reply speak
+ * of the same things. The names (wb_reason_name) are stable: they are keys in `waybill stats --json`. */
 #ifndef WB_SCANNER_REASON_H
 #define WB_SCANNER_REASON_H
 
@@ -30,7 +30,8 @@
 	X(ENGINE, "engine", "no scan engine available for this command")                                               \
 	/* inputs */                                                                                                   \
 	X(OUTSIDE_ROOT, "outside_root", "an input is neither below a root nor part of the system")                     \
-	X(INPUT_MISSING, "input_missing", "an input named on the command line does not exist; the compiler will say so") \
+	X(INPUT_MISSING, "input_missing",                                                                              \
+	  "an input named on the command line does not exist; the compiler will say so")                               \
 	X(INPUT_CHANGED, "input_changed", "an input changed while it was being read, repeatedly")                      \
 	X(INPUT_KIND, "input_kind", "an input is neither file, directory nor symlink")                                 \
 	X(INPUT_TOO_BIG, "input_too_big", "an input or the whole input root exceeds the limit")                        \
@@ -57,7 +58,7 @@ enum wb_reason {
 #define X(id, name, text) WB_REASON_##id,
 	WB_REASONS(X)
 #undef X
-		WB_REASON_COUNT
+	    WB_REASON_COUNT
 };
 
 const char *wb_reason_name(enum wb_reason r); /* "pch_foreign"; static */

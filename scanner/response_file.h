@@ -10,8 +10,8 @@ struct wb_arena;
 
 /* Append `argv` to `out` with every "@file" (relative to `cwd`) replaced by the words of that file. Each file that was
  * read is appended to `files` (absolute path). A file that does not exist stays as the literal word, as compilers do.
- * WB_ELIMIT: nesting deeper than 32, more than 100,000 words or 16 MiB. Clang resolves a nested "@f" relative to the cwd
- * (driver mode), gcc too. */
+ * WB_ELIMIT: nesting deeper than 32, more than 100,000 words or 16 MiB. Clang resolves a nested "@f" relative to the
+ * cwd (driver mode), gcc too. */
 wb_status wb_response_expand(struct wb_argv *out, struct wb_argv *files, struct wb_arena *a, const char *const *argv,
 			     const char *cwd, struct wb_err *err);
 

@@ -6,8 +6,8 @@
 #include "scanner/graph.h"
 #include "scanner/toolchain.h"
 
-/* A file that exists in memory only, or shadows the one on disk (tests, generated sources). In a rewrite's overlay, data NULL
- * means that the file on disk is left out of the input root. */
+/* A file that exists in memory only, or shadows the one on disk (tests, generated sources). In a rewrite's overlay,
+ * data NULL means that the file on disk is left out of the input root. */
 struct wb_overlay_file {
 	const char *path; /* absolute */
 	const char *data;
@@ -15,8 +15,8 @@ struct wb_overlay_file {
 };
 
 struct wb_scan_request {
-	const struct wb_command *cmd; /* environment applied. A PCH use is scanned with its header included instead: no .pch is
-				       * opened. A creation is scanned as a plain compile of its source. */
+	const struct wb_command *cmd; /* environment applied. A PCH use is scanned with its header included instead: no
+				       * .pch is opened. A creation is scanned as a plain compile of its source. */
 	const struct wb_toolchain *tc;
 	const struct wb_overlay_file *overlay;
 	size_t noverlay;
@@ -26,8 +26,8 @@ struct wb_scan_request {
  * called from many threads at once on one engine. */
 struct wb_scan_engine {
 	const char *name;
-	/* Fill `out`; memory in `a`. WB_EUNSCANNABLE: this engine cannot be sure (*reason says why). An error in the source is
-	 * not a failure: out->failed. */
+	/* Fill `out`; memory in `a`. WB_EUNSCANNABLE: this engine cannot be sure (*reason says why). An error in the
+	 * source is not a failure: out->failed. */
 	wb_status (*scan)(struct wb_scan_engine *e, struct wb_graph *out, struct wb_arena *a,
 			  const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err);
 	/* Can it scan at all? Loads what it needs. The text says why not. */

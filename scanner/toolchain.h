@@ -1,5 +1,6 @@
-/* toolchain.h — what one compiler, with one set of relevant flags, predefines and where it looks; asked from the compiler
- * itself, once, and cached in memory and on disk by (identity, flags). Immutable once returned and shared by threads. */
+/* toolchain.h — what one compiler, with one set of relevant flags, predefines and where it looks; asked from the
+ * compiler itself, once, and cached in memory and on disk by (identity, flags). Immutable once returned and shared by
+ * threads. */
 #ifndef WB_SCANNER_TOOLCHAIN_H
 #define WB_SCANNER_TOOLCHAIN_H
 
@@ -15,36 +16,38 @@ struct wb_toolchains; /* the cache */
 enum wb_compiler { WB_COMPILER_GCC, WB_COMPILER_CLANG };
 
 struct wb_search_dir {
-	const char *path;  /* as the compiler prints it, absolute, not normalised: what it would open */
-	bool after;	   /* behind -idirafter directories (reserved; the built-in ones are `false`) */
+	const char *path; /* as the compiler prints it, absolute, not normalised: what it would open */
+	bool after;       /* behind -idirafter directories (reserved; the built-in ones are `false`) */
 };
 
 struct wb_toolchain {
 	enum wb_compiler compiler;
 	unsigned major;
-	const char *version;	  /* first line of --version */
-	const char *executable;	  /* absolute; what an action runs: links into unbound places (/etc/alternatives) followed,
-				   * the name that decides the language mode (clang++) kept */
-	const char *target;	  /* "x86_64-pc-linux-gnu" */
-	const char *resource_dir; /* clang; NULL for gcc */
+	const char *version;        /* first line of --version */
+	const char *executable;     /* absolute; what an action runs: links into unbound places (/etc/alternatives)
+				     * followed,     the name that decides the language mode (clang++) kept */
+	const char *target;         /* "x86_64-pc-linux-gnu" */
+	const char *resource_dir;   /* clang; NULL for gcc */
 	const char *const *own_dir; /* directories of the compiler's own tree (physical), which count as system */
 	size_t nown_dir;
-	const char *macros; /* output of -E -dM: "#define X Y\n"... for the relevant flags, without any -D of the user */
+	const char
+	    *macros; /* output of -E -dM: "#define X Y\n"... for the relevant flags, without any -D of the user */
 	size_t macros_len;
 	const struct wb_search_dir *dir; /* built-in <> search directories, in order, after the user's */
 	size_t ndir;
 	struct wb_digest identity; /* content of driver, sub-programs, their libraries, specs, configuration files */
 	struct wb_toolchains *owner;
-	const char *key;	   /* internal: cache key of (identity, flags) */
+	const char *key; /* internal: cache key of (identity, flags) */
 };
 
 /* `cache_dir`: where answers are kept on disk (NULL: memory only). `facts` is borrowed. */
-wb_status wb_toolchains_new(struct wb_toolchains **out, struct wb_facts *facts, const char *cache_dir, struct wb_err *err);
+wb_status wb_toolchains_new(struct wb_toolchains **out, struct wb_facts *facts, const char *cache_dir,
+			    struct wb_err *err);
 void wb_toolchains_free(struct wb_toolchains *t);
 
-/* The toolchain of `cmd` (compiler looked up in `path_env`, the caller's PATH, relative to cmd->cwd). A compiler replaced in
- * place is noticed by the facts of the files of its identity (stat each call). Borrowed until wb_toolchains_free.
- * WB_EUNSCANNABLE with *reason = COMPILER or WRAPPER (ccache, distcc, a script): run locally. */
+/* The toolchain of `cmd` (compiler looked up in `path_env`, the caller's PATH, relative to cmd->cwd). A compiler
+ * replaced in place is noticed by the facts of the files of its identity (stat each call). Borrowed until
+ * wb_toolchains_free. WB_EUNSCANNABLE with *reason = COMPILER or WRAPPER (ccache, distcc, a script): run locally. */
 wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
 			   const char *path_env, enum wb_reason *reason, struct wb_err *err);
 

@@ -24,10 +24,11 @@ void wb_memo_key(struct wb_digest *out, const struct wb_request *req);
 bool wb_memo_find(struct wb_digest *action, struct wb_delivery *delivery, struct wb_arena *a, struct wb_memo *m,
 		  const struct wb_digest *key);
 
-/* Remember; `tc` must live as long as the memo (the toolchain cache does). A check whose file is younger than the clock's granularity is not trusted: then nothing is kept. */
+/* Remember; `tc` must live as long as the memo (the toolchain cache does). A check whose file is younger than the
+ * clock's granularity is not trusted: then nothing is kept. */
 void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct wb_toolchain *tc,
-		  const struct wb_digest *action,
-		  const struct wb_delivery *delivery, const struct wb_check *check, size_t ncheck);
+		  const struct wb_digest *action, const struct wb_delivery *delivery, const struct wb_check *check,
+		  size_t ncheck);
 void wb_memo_clear(struct wb_memo *m);
 
 #endif

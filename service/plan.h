@@ -57,8 +57,8 @@ struct wb_plan {
 wb_status wb_plan_make(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, const struct wb_request *req,
 		       enum wb_stage last, struct wb_err *err);
 
-/* The rewritten command of a plan that stopped short of it (p->rewrite), for a local run that needs it. Made from what is
- * known: without a graph it maps only the twin back. False: it cannot be made. */
+/* The rewritten command of a plan that stopped short of it (p->rewrite), for a local run that needs it. Made from what
+ * is known: without a graph it maps only the twin back. False: it cannot be made. */
 bool wb_plan_rewrite_for_local(struct wb_plan *p, struct wb_arena *a, struct wb_service *s);
 
 #endif

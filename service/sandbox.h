@@ -1,7 +1,7 @@
-/* sandbox.h — run one command where only its input root exists. With bubblewrap: the root (hard links to the store) mounted
- * read-only at /w, output directories writable on top, inputs inside them bound read-only again; /usr and the other platform
- * directories read-only; private /tmp, /proc, /dev; no network; nothing else of the host. Without namespaces: a bare
- * directory on copies. docs/sandbox.md has the measurements. Thread-safe. */
+/* sandbox.h — run one command where only its input root exists. With bubblewrap: the root (hard links to the store)
+ * mounted read-only at /w, output directories writable on top, inputs inside them bound read-only again; /usr and the
+ * other platform directories read-only; private /tmp, /proc, /dev; no network; nothing else of the host. Without
+ * namespaces: a bare directory on copies. docs/sandbox.md has the measurements. Thread-safe. */
 #ifndef WB_SERVICE_SANDBOX_H
 #define WB_SERVICE_SANDBOX_H
 
@@ -24,11 +24,12 @@ const char *wb_sandbox_why_not(const struct wb_sandbox *s);
 
 struct wb_sandbox_run {
 	const char *const *argv; /* NULL-terminated */
-	const char *const *env;	 /* the whole environment of the command */
-	const char *root;	 /* host directory that holds the laid-out input root */
-	const char *out;	 /* host directory that receives the output directories' content (bwrap only; else NULL) */
+	const char *const *env;  /* the whole environment of the command */
+	const char *root;        /* host directory that holds the laid-out input root */
+	const char *out; /* host directory that receives the output directories' content (bwrap only; else NULL) */
 	const char *working_directory; /* relative to root */
-	const char *const *out_dir;    /* directories (relative to root) that are writable, sorted; each exists under `out` */
+	const char *const
+	    *out_dir; /* directories (relative to root) that are writable, sorted; each exists under `out` */
 	size_t nout_dir;
 	const char *const *inner; /* inputs (relative to root) that lie in an out_dir: bound read-only again */
 	size_t ninner;

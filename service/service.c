@@ -21,8 +21,8 @@
 
 #define CACHES_MAX 8
 
-/* A store has one owner. While a daemon of another build holds the cache, this one works on a cache of its own inside it; they
- * must neither share nor end each other. */
+/* A store has one owner. While a daemon of another build holds the cache, this one works on a cache of its own inside
+ * it; they must neither share nor end each other. */
 static wb_status open_store(struct wb_service *s, struct wb_err *err)
 {
 	const char *dir = s->config.value[WB_SET_CACHE_DIR];

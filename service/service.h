@@ -21,7 +21,7 @@ struct wb_inflight;
 
 struct wb_service {
 	struct wb_config config; /* daemon-scope values are the ones that count */
-	char cache_dir[4096]; /* the setting's, or one inside it while a daemon of another build holds that */
+	char cache_dir[4096];    /* the setting's, or one inside it while a daemon of another build holds that */
 	unsigned jobs;
 	struct wb_facts *facts;
 	struct wb_toolchains *toolchains;

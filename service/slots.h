@@ -1,5 +1,5 @@
-/* slots.h — a counting semaphore with first-come first-served order and cancellation: how many compilers run at once on this
- * machine, sandboxed or local. Thread-safe. */
+/* slots.h — a counting semaphore with first-come first-served order and cancellation: how many compilers run at once on
+ * this machine, sandboxed or local. Thread-safe. */
 #ifndef WB_SERVICE_SLOTS_H
 #define WB_SERVICE_SLOTS_H
 
