@@ -15,11 +15,12 @@ import time
 waybill, rundir, *builds = sys.argv[1:]
 commands = []
 for build in builds:
-    with open(os.path.join(build, "compile_commands.json")) as f:
-        for entry in json.load(f):
-            words = shlex.split(entry["command"])
-            if words[words.index("-c") + 1].endswith((".cpp", ".cc", ".c")):
-                commands.append((entry["directory"], words, entry["file"]))
+    # Not compile_commands.json: CMake 3.25 does not quote a space in an object's name there.
+    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", "all"], check=True, capture_output=True, text=True).stdout
+    for line in lines.splitlines():
+        words = shlex.split(line)
+        if "-c" in words and "-o" in words and words[words.index("-c") + 1].endswith((".cpp", ".cc", ".c")):
+            commands.append((build, words, words[words.index("-c") + 1]))
 commands.sort(key=lambda c: c[2])
 
 
@@ -83,7 +84,7 @@ def compiler_m():
 
 def scan_deps(mode):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
-        json.dump([{"directory": d, "command": shlex.join(w), "file": s} for d, w, s in commands], f)
+        json.dump([{"directory": d, "arguments": w, "file": s} for d, w, s in commands], f)
         f.flush()
         run(["clang-scan-deps-22", f"-compilation-database={f.name}", "-j", "1", f"-mode={mode}"], "/")
 
