@@ -4,6 +4,7 @@
 #include "base/config.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Variables that change the result, or write files, and have no argument form. The others of wb_env_names are either
  * folded into the command below, or change nothing that an action returns (where temporary files lie, colours and
@@ -67,6 +68,20 @@ static void fold_dirs(struct wb_command *cmd, struct wb_arena *a, const char *co
 		add_dirs(cmd, a, list, name, meaning);
 }
 
+/* gcc's quotes are other characters where the locale has them; clang's text is the same everywhere. */
+static bool speaks_utf8(const char *const *env)
+{
+	static const char *const name[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+	for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+		const char *value = wb_env_get(env, name[i]);
+		if (!value || !value[0])
+			continue;
+		const char *dot = strchr(value, '.');
+		return dot && (strncasecmp(dot, ".utf-8", 6) == 0 || strncasecmp(dot, ".utf8", 5) == 0);
+	}
+	return false;
+}
+
 void wb_environment_apply(struct wb_command *cmd, const char *const **action_env, struct wb_arena *a,
 			  const char *const *env)
 {
@@ -85,7 +100,7 @@ void wb_environment_apply(struct wb_command *cmd, const char *const **action_env
 	const char *epoch = wb_env_get(env, "SOURCE_DATE_EPOCH");
 	const char **out = wb_arena_array(a, 4, sizeof *out);
 	size_t n = 0;
-	out[n++] = "LC_ALL=C";
+	out[n++] = speaks_utf8(env) && cmd->driver == WB_DRIVER_GCC ? "LC_ALL=C.UTF-8" : "LC_ALL=C";
 	out[n++] = "PATH=" WB_ACTION_PATH;
 	if (epoch)
 		out[n++] = wb_arena_printf(a, "SOURCE_DATE_EPOCH=%s", epoch);

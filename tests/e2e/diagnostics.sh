@@ -6,7 +6,6 @@ source "$(dirname -- "$0")/lib.sh"
 source "$here/compare.sh"
 compiler=${1:-clang-22}
 compiler_pair "$compiler"
-export LC_ALL=C # gcc's quotes
 
 sources() {
   mkdir -p include

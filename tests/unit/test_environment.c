@@ -97,6 +97,14 @@ static void test_action_environment(void **state)
 	assert_string_equal(env[0], "LC_ALL=C");
 	assert_string_equal(env[1], "PATH=/usr/bin:/bin");
 	assert_null(env[2]);
+	/* gcc's text depends on the character set, clang's does not */
+	const char *utf8[] = {"LANG=de_DE.UTF-8", NULL}, *overridden[] = {"LANG=de_DE.UTF-8", "LC_ALL=C", NULL};
+	apply(o, &cmd, "g++ -c x.cc", utf8, &env);
+	assert_string_equal(env[0], "LC_ALL=C.UTF-8");
+	apply(o, &cmd, "g++ -c x.cc", overridden, &env);
+	assert_string_equal(env[0], "LC_ALL=C");
+	apply(o, &cmd, "clang++-22 -c x.cc", utf8, &env);
+	assert_string_equal(env[0], "LC_ALL=C");
 	apply(o, &cmd, "g++ -c x.cc", dated, &env);
 	assert_string_equal(env[2], "SOURCE_DATE_EPOCH=1");
 	assert_null(env[3]);
