@@ -58,7 +58,7 @@ struct wb_graph {
 	const char *const *miss; /* paths that were probed and do not exist, each once, spelled like file paths; a
 				  * missing directory stands for everything below it */
 	size_t nmiss;
-	bool failed; /* the preprocessor reported an error: an include was not found, #error, ... */
+	bool failed; /* an include was not found, or a directive is malformed; a live #error is not seen */
 	const char
 	    *diagnostics; /* its text; "" when there was nothing to say. Not for users: the compiler speaks to them */
 	bool modules;     /* saw `import`, `module` or #pragma clang module */
