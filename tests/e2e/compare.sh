@@ -70,9 +70,9 @@ both() {
   run_plain "$@"
   [ "$expected" != cached ] || assert_eq "$name: the plain compiler's exit code" 0 "$(cat "$T/plain.rc")"
   restore
-  local jobs0 executed0 hits0 local0 reason0
-  jobs0=$(stat_key jobs) executed0=$(stat_key executed) hits0=$(stat_key cache_hits) local0=$(stat_key local)
-  reason0=$(stat_key "local_reasons.${expected#*:}")
+  local keys=(jobs executed cache_hits local sandbox_mismatch "local_reasons.${expected#*:}")
+  local jobs0 executed0 hits0 local0 reason0 jobs executed hits locals mismatch reason
+  read -r jobs0 executed0 hits0 local0 _ reason0 < <(stat_keys "${keys[@]}")
   for round in 1 2; do
     rc=0
     "$WAYBILL" "$@" >"$T/wb.out" 2>"$T/wb.err" </dev/null || rc=$?
@@ -82,16 +82,16 @@ both() {
     compare_files "$name (round $round)"
     [ $round = 2 ] || restore
   done
-  assert_eq "$name: jobs" $((jobs0 + 2)) "$(stat_key jobs)"
-  local executed=$(($(stat_key executed) - executed0)) hits=$(($(stat_key cache_hits) - hits0))
-  local locals=$(($(stat_key local) - local0))
+  read -r jobs executed hits locals mismatch reason < <(stat_keys "${keys[@]}")
+  executed=$((executed - executed0)) hits=$((hits - hits0)) locals=$((locals - local0))
+  assert_eq "$name: jobs" 2 $((jobs - jobs0))
   assert_eq "$name: executed + hits + local" 2 $((executed + hits + locals))
-  assert_eq "$name: sandbox_mismatch" 0 "$(stat_key sandbox_mismatch)"
+  assert_eq "$name: sandbox_mismatch" 0 "$mismatch"
   case $expected in
   cached) assert_eq "$name: executed, hits, local ($(local_reasons))" "1 1 0" "$executed $hits $locals" ;;
   local:*)
     assert_eq "$name: executed, hits, local" "0 0 2" "$executed $hits $locals"
-    assert_eq "$name: reason ($(local_reasons))" 2 $(($(stat_key "local_reasons.${expected#*:}") - reason0))
+    assert_eq "$name: reason ($(local_reasons))" 2 $((reason - reason0))
     ;;
   any) ;;
   *) fail "bad expectation $expected" ;;

@@ -86,15 +86,19 @@ daemon_pids() {
   done
 }
 
-# stat_key KEY: a number from `waybill stats --json`; local_reasons.NAME for one reason; 0 when it is absent.
-stat_key() {
-  "$WAYBILL" stats --json | python3 -c '
+# stat_keys KEY...: numbers from `waybill stats --json`, in one line; local_reasons.NAME for one reason; 0 when absent.
+stat_keys() {
+  "$WAYBILL" stats --json | python3 -S -c '
 import json, sys
-value = json.load(sys.stdin)
-for part in sys.argv[1].split("."):
-    value = value.get(part, 0) if isinstance(value, dict) else 0
-print(value)' "$1"
+stats, out = json.load(sys.stdin), []
+for key in sys.argv[1:]:
+    value = stats
+    for part in key.split("."):
+        value = value.get(part, 0) if isinstance(value, dict) else 0
+    out.append(str(value))
+print(*out)' "$@"
 }
+stat_key() { stat_keys "$1"; }
 
 # End the daemon and wait until its process is gone.
 stop_daemon() {
@@ -123,11 +127,12 @@ assert_counts() {
   shift
   reasons=$(printf '%s\n' "$@" | sort | tr '\n' ' ')
   reasons=${reasons% }
-  assert_eq "jobs" "$expected" "$(stat_key jobs)"
-  assert_eq "sandbox_mismatch" 0 "$(stat_key sandbox_mismatch)"
+  local jobs executed hits locals mismatch
+  read -r jobs executed hits locals mismatch < <(stat_keys jobs executed cache_hits local sandbox_mismatch)
+  assert_eq "jobs" "$expected" "$jobs"
+  assert_eq "sandbox_mismatch" 0 "$mismatch"
   assert_eq "local runs" "$reasons" "$(local_reasons)"
-  assert_eq "jobs = executed + cache_hits + local" "$expected" \
-    $(($(stat_key executed) + $(stat_key cache_hits) + $(stat_key local)))
+  assert_eq "jobs = executed + cache_hits + local" "$expected" $((executed + hits + locals))
 }
 
 on_exit() {
