@@ -28,9 +28,49 @@ const struct wb_setting_row wb_setting_table[WB_SET_COUNT] = {
 	 "__FILE__ is relative. absolute: its real place, for tests that find their data through __FILE__; results "
 	 "are then shared only between checkouts in the same place."},
     [WB_SET_MODE] =
-	{"mode", "WAYBILL_MODE", WB_TYPE_CHOICE, WB_SCOPE_REQUEST, "auto", "auto|local",
-	 "auto: compile in a sandbox that holds just the inputs, and reuse cached results. local: compile where "
-	 "the launcher stands, as if Waybill were not there."},
+	{"mode", "WAYBILL_MODE", WB_TYPE_CHOICE, WB_SCOPE_REQUEST, "auto", "auto|remote|cache|local|off",
+	 "remote: compile on the cluster that `remote` names. cache: compile in the sandbox on this machine, but look "
+	 "results up on that cluster and give it new ones. local: sandbox and cache of this machine only. auto: remote "
+	 "when "
+	 "`remote` is set, else local. off: compile where the launcher stands, as if Waybill were not there."},
+    [WB_SET_REMOTE] = {"remote", "WAYBILL_REMOTE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+		       "The Remote Execution API server: grpc://HOST:PORT, grpcs://HOST:PORT for TLS, or "
+		       "unix:/PATH. Empty: none."},
+    [WB_SET_REMOTE_CAS] = {"remote_cas", "WAYBILL_REMOTE_CAS", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+			   "Where the cluster's content-addressable storage is, when it is not at `remote`."},
+    [WB_SET_REMOTE_CACHE] = {"remote_cache", "WAYBILL_REMOTE_CACHE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+			     "Where the cluster's action cache is, when it is not at `remote`."},
+    [WB_SET_INSTANCE] = {"instance", "WAYBILL_INSTANCE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+			 "Instance name on the cluster, as its administrator chose it."},
+    [WB_SET_PLATFORM] =
+	{"platform", "WAYBILL_PLATFORM", WB_TYPE_TEXT, WB_SCOPE_REQUEST, "", NULL,
+	 "Platform properties that choose a worker: NAME=VALUE, with ',' between them. They are part of an action, so "
+	 "results are shared only between builds that say the same."},
+    [WB_SET_REMOTE_CA] = {"remote_ca", "WAYBILL_REMOTE_CA", WB_TYPE_PATH, WB_SCOPE_DAEMON, "", NULL,
+			  "PEM file with the authorities that may have signed the server's certificate. Empty: the "
+			  "system's."},
+    [WB_SET_REMOTE_CERT] = {"remote_cert", "WAYBILL_REMOTE_CERT", WB_TYPE_PATH, WB_SCOPE_DAEMON, "", NULL,
+			    "PEM file with the certificate that this machine shows to the server (mutual TLS)."},
+    [WB_SET_REMOTE_KEY] = {"remote_key", "WAYBILL_REMOTE_KEY", WB_TYPE_PATH, WB_SCOPE_DAEMON, "", NULL,
+			   "PEM file with the private key of that certificate."},
+    [WB_SET_REMOTE_TOKEN_FILE] =
+	{"remote_token_file", "WAYBILL_REMOTE_TOKEN_FILE", WB_TYPE_PATH, WB_SCOPE_DAEMON, "", NULL,
+	 "File with a bearer token that every call carries. Read again when it changes. Without TLS it is sent to this "
+	 "machine only."},
+    [WB_SET_REMOTE_TIMEOUT] = {"remote_timeout", "WAYBILL_REMOTE_TIMEOUT", WB_TYPE_NUMBER, WB_SCOPE_DAEMON, "20", NULL,
+			       "Seconds that one question to the cluster may take, retries included; then the compile "
+			       "runs on this machine. Large transfers get more."},
+    [WB_SET_REMOTE_EXECUTE_TIMEOUT] =
+	{"remote_execute_timeout", "WAYBILL_REMOTE_EXECUTE_TIMEOUT", WB_TYPE_NUMBER, WB_SCOPE_DAEMON, "600", NULL,
+	 "Seconds that one action may take on the cluster, time in its queue included; then the compile runs on this "
+	 "machine."},
+    [WB_SET_REMOTE_COMPRESSION] = {"remote_compression", "WAYBILL_REMOTE_COMPRESSION", WB_TYPE_CHOICE, WB_SCOPE_DAEMON,
+				   "auto", "auto|off",
+				   "auto: compress transfers with zstd where the server offers it."},
+    [WB_SET_LISTEN] = {"listen", "WAYBILL_LISTEN", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+		       "Loopback address on which the daemon also answers gRPC, such as 127.0.0.1:8981, for clients "
+		       "that know no unix "
+		       "sockets. Every user of this machine can ask there. Empty: nowhere but on its own socket."},
     [WB_SET_CACHE_DIR] =
 	{"cache_dir", "WAYBILL_CACHE_DIR", WB_TYPE_PATH, WB_SCOPE_DAEMON, NULL, NULL,
 	 "Where the daemon keeps its store, its log and its sandboxes. Results are put in place fastest when it is "

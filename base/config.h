@@ -22,16 +22,29 @@ struct wb_arena;
 struct wb_buf;
 
 enum wb_setting {
-	WB_SET_ROOT,         /* request: path, "" = find it */
-	WB_SET_SYSTEM_DIRS,  /* request: ':'-separated absolute directories */
-	WB_SET_PATHS,        /* request: relative | absolute */
-	WB_SET_MODE,         /* request: auto (sandboxed and cached) | local (compile where the launcher stands) */
-	WB_SET_CACHE_DIR,    /* daemon: path, default $XDG_CACHE_HOME/waybill or ~/.cache/waybill */
-	WB_SET_CACHE_SIZE,   /* daemon: size with K/M/G/T suffix, default 20G */
-	WB_SET_JOBS,         /* daemon: number, 0 = number of cores */
-	WB_SET_IDLE_TIMEOUT, /* daemon: seconds, default 600, 0 = never */
-	WB_SET_SANDBOX,      /* daemon: auto | bwrap | none */
-	WB_SET_LOG_LEVEL,    /* daemon: error | warn | info | debug */
+	WB_SET_ROOT,                   /* request: path, "" = find it */
+	WB_SET_SYSTEM_DIRS,            /* request: ':'-separated absolute directories */
+	WB_SET_PATHS,                  /* request: relative | absolute */
+	WB_SET_MODE,                   /* request: auto | remote | cache | local | off */
+	WB_SET_REMOTE,                 /* daemon: endpoint (rpc/endpoint.h), "" = none */
+	WB_SET_REMOTE_CAS,             /* daemon: endpoint, "" = as remote */
+	WB_SET_REMOTE_CACHE,           /* daemon: endpoint, "" = as remote */
+	WB_SET_INSTANCE,               /* daemon: REAPI instance name */
+	WB_SET_PLATFORM,               /* request: "name=value,name=value": platform properties */
+	WB_SET_REMOTE_CA,              /* daemon: PEM file, "" = the system's authorities */
+	WB_SET_REMOTE_CERT,            /* daemon: PEM file */
+	WB_SET_REMOTE_KEY,             /* daemon: PEM file */
+	WB_SET_REMOTE_TOKEN_FILE,      /* daemon: file with a bearer token */
+	WB_SET_REMOTE_TIMEOUT,         /* daemon: seconds for a question or a batch */
+	WB_SET_REMOTE_EXECUTE_TIMEOUT, /* daemon: seconds for an action, queue included */
+	WB_SET_REMOTE_COMPRESSION,     /* daemon: auto | off */
+	WB_SET_LISTEN,                 /* daemon: loopback address for gRPC, "" = the unix socket only */
+	WB_SET_CACHE_DIR,              /* daemon: path, default $XDG_CACHE_HOME/waybill or ~/.cache/waybill */
+	WB_SET_CACHE_SIZE,             /* daemon: size with K/M/G/T suffix, default 20G */
+	WB_SET_JOBS,                   /* daemon: number, 0 = number of cores */
+	WB_SET_IDLE_TIMEOUT,           /* daemon: seconds, default 600, 0 = never */
+	WB_SET_SANDBOX,                /* daemon: auto | bwrap | none */
+	WB_SET_LOG_LEVEL,              /* daemon: error | warn | info | debug */
 	WB_SET_COUNT
 };
 

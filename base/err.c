@@ -33,6 +33,10 @@ const char *wb_code_name(enum wb_code code)
 		return "busy";
 	case WB_EUNSUPPORTED:
 		return "unsupported";
+	case WB_EUNAVAILABLE:
+		return "unavailable";
+	case WB_EREFUSED:
+		return "refused";
 	case WB_EUNSCANNABLE:
 		return "must run locally";
 	}

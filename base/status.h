@@ -18,6 +18,8 @@ enum wb_code {
 	WB_EPROTO,       /* the peer broke the protocol */
 	WB_EBUSY,        /* somebody else holds it */
 	WB_EUNSUPPORTED, /* this machine or build cannot do it */
+	WB_EUNAVAILABLE, /* a server is down, busy or too slow: it may work later */
+	WB_EREFUSED,     /* a server says no, and would say so again */
 	WB_EUNSCANNABLE, /* the command must run locally; a reason code goes with it */
 };
 

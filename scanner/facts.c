@@ -370,8 +370,11 @@ void wb_facts_set_attribute(struct wb_facts *f, const struct wb_digest *d, enum 
 	uint64_t *bits = &wb_map_put(&f->attribute, d, sizeof *d, NULL)->u, before = *bits;
 	*bits |= bit;
 	pthread_mutex_unlock(&f->attribute_lock);
-	if ((before & bit) == 0)
-		persist(f, &(struct wb_factlog_record){.digest = *d, .attributes = bit});
+	if ((before & bit) != 0)
+		return;
+	/* A fact about a file can be had again, an attribute cannot: it must not die with a killed daemon. */
+	persist(f, &(struct wb_factlog_record){.digest = *d, .attributes = bit});
+	wb_ignore(wb_facts_flush(f, NULL));
 }
 
 bool wb_facts_has_attribute(struct wb_facts *f, const struct wb_digest *d, enum wb_attribute attr)

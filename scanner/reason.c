@@ -18,3 +18,8 @@ const char *wb_reason_text(enum wb_reason r)
 {
 	return (unsigned)r < WB_REASON_COUNT ? reasons[r].text : "an unknown reason";
 }
+
+bool wb_reason_is_fallback(enum wb_reason r)
+{
+	return r >= WB_REASON_REMOTE_DOWN && r <= WB_REASON_WORKER_LINKS;
+}

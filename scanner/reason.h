@@ -3,6 +3,8 @@
 #ifndef WB_SCANNER_REASON_H
 #define WB_SCANNER_REASON_H
 
+#include <stdbool.h>
+
 #define WB_REASONS(X)                                                                                                  \
 	X(NONE, "none", "not local")                                                                                   \
 	/* the command itself */                                                                                       \
@@ -51,7 +53,15 @@
 	X(STORE, "store", "the store failed (disk full, damaged blob)")                                                \
 	X(OUTPUT_WRITE, "output_write", "an output could not be written to the build directory")                       \
 	X(BACKEND, "backend", "the backend failed")                                                                    \
-	X(CONFIGURED, "configured", "mode = local")                                                                    \
+	/* the cluster: with these a job runs in the sandbox on this machine, as an action all the same */             \
+	X(REMOTE_DOWN, "remote_down", "the server is down, busy, full or too slow")                                    \
+	X(REMOTE_REFUSED, "remote_refused", "the server refused: credentials, instance, platform or a limit")          \
+	X(REMOTE_PROTOCOL, "remote_protocol", "the server broke the protocol or sent damaged data")                    \
+	X(REMOTE_FAILED, "remote_failed", "the action failed on the worker; it is run here to see whose fault it is")  \
+	X(WORKER_MISMATCH, "worker_mismatch", "the worker has another compiler or other system files")                 \
+	X(WORKER_UNPROVEN, "worker_unproven", "whether the worker has this compiler could not be found out")           \
+	X(WORKER_LINKS, "worker_links", "the worker gives equal inputs one inode, and the compile has equal headers")  \
+	X(CONFIGURED, "configured", "mode = off")                                                                      \
 	X(INTERNAL, "internal", "an internal error; the log has the text")
 
 enum wb_reason {
@@ -61,6 +71,8 @@ enum wb_reason {
 	    WB_REASON_COUNT
 };
 
+/* Does this send a job from the cluster to the sandbox (and not to the compiler where the launcher stands)? */
+bool wb_reason_is_fallback(enum wb_reason r);
 const char *wb_reason_name(enum wb_reason r); /* "pch_foreign"; static */
 const char *wb_reason_text(enum wb_reason r); /* one line for people; static */
 

@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   # build
   gcc g++ libc6-dev binutils cmake make ninja-build pkg-config git
-  protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libgrpc-dev
+  protobuf-compiler libprotobuf-dev protobuf-c-compiler libprotobuf-c-dev libgrpc-dev
   libxxhash-dev libssl-dev libzstd-dev
   # LLVM 22: the scan engine, and the compiler of the sanitizer builds
   clang-22 clang-tools-22 llvm-22 llvm-22-dev libclang-22-dev libclang-cpp22-dev libclang-rt-22-dev
@@ -15,7 +15,7 @@ packages=(
   # at run time
   bubblewrap
   # tests and benchmarks: older compilers, peers, oracles
-  clang-19 clang-16 clang-14 ccache gdb strace libcmocka-dev googletest python3 bsdutils util-linux
+  clang-19 clang-16 clang-14 ccache gdb strace libcmocka-dev googletest python3 python3-venv nginx-light openssl bsdutils util-linux
 )
 
 case "${1-}" in

@@ -3,8 +3,8 @@
 
 #include "base/path.h"
 #include "base/str.h"
-#include "service/messages.h"
-#include "service/tree.h"
+#include "reapi/messages.h"
+#include "reapi/tree.h"
 
 #include <stdlib.h>
 #include <string.h>

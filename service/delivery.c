@@ -118,14 +118,16 @@ wb_status wb_deliver(struct wb_delivered *out, struct wb_arena *a, struct wb_bac
 
 		if (!file[i])
 			continue;
+		/* Before the file is there: a daemon that is killed in between must not leave a PCH behind whose origin
+		 * its successor does not know. */
+		if (o->kind == WB_OUT_OBJECT && d->pch_create)
+			wb_facts_set_attribute(facts, &file[i]->digest, WB_ATTR_RECIPE_PCH);
 		if (o->kind == WB_OUT_DEPFILE)
 			WB_TRY(place_depfile(a, b, d, file[i], o->real_path, &out->bytes, err));
 		else
 			WB_TRY(place(b, d, file[i], o->real_path, &out->bytes, err));
-		if (o->kind == WB_OUT_OBJECT && d->pch_create) {
+		if (o->kind == WB_OUT_OBJECT && d->pch_create)
 			wb_facts_learn(facts, o->real_path, &file[i]->digest);
-			wb_facts_set_attribute(facts, &file[i]->digest, WB_ATTR_RECIPE_PCH);
-		}
 	}
 	wb_mapback_diagnostics(&out->out_text, &d->mapback, r->out_text, r->out_len, !d->want_color);
 	wb_mapback_diagnostics(&out->err_text, &d->mapback, r->err_text, r->err_len, !d->want_color);

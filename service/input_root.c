@@ -3,7 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/path.h"
-#include "service/messages.h"
+#include "reapi/messages.h"
 #include "service/store.h"
 
 #include <errno.h>

@@ -32,6 +32,7 @@ struct wb_stats {
 	struct file *file;
 	_Atomic int64_t *counter[WB_COUNT_COUNT];
 	_Atomic int64_t *reason[WB_REASON_COUNT];
+	_Atomic int64_t *fallback[WB_REASON_COUNT];
 };
 
 static const struct {
@@ -89,6 +90,11 @@ wb_status wb_stats_new(struct wb_stats **out, const char *path, struct wb_err *e
 		s->counter[i] = slot_named(f, "", counter_row[i].name);
 	for (int i = 0; i < WB_REASON_COUNT; i++)
 		s->reason[i] = slot_named(f, "reason.", wb_reason_name((enum wb_reason)i));
+	/* Only the reasons of this kind: the file has room for so many names. */
+	for (int i = 0; i < WB_REASON_COUNT; i++)
+		s->fallback[i] = wb_reason_is_fallback((enum wb_reason)i)
+				     ? slot_named(f, "fallback.", wb_reason_name((enum wb_reason)i))
+				     : s->reason[WB_REASON_INTERNAL];
 	*out = s;
 	return wb_ok();
 }
@@ -109,6 +115,11 @@ void wb_stats_add(struct wb_stats *s, enum wb_counter c, int64_t n)
 void wb_stats_add_reason(struct wb_stats *s, enum wb_reason r)
 {
 	atomic_fetch_add_explicit(s->reason[r], 1, memory_order_relaxed);
+}
+
+void wb_stats_add_fallback(struct wb_stats *s, enum wb_reason r)
+{
+	atomic_fetch_add_explicit(s->fallback[r], 1, memory_order_relaxed);
 }
 
 int64_t wb_stats_get(const struct wb_stats *s, enum wb_counter c)

@@ -12,7 +12,10 @@
 #define WB_COUNTERS(X)                                                                                                 \
 	X(JOBS, "jobs", "compile requests")                                                                            \
 	X(CACHE_HITS, "cache_hits", "answered from the action cache")                                                  \
-	X(EXECUTED, "executed", "executed in the backend")                                                             \
+	X(REMOTE_HITS, "remote_hits", "of these, found on the cluster")                                                \
+	X(EXECUTED, "executed", "executed in a backend")                                                               \
+	X(REMOTE_EXECUTED, "remote_executed", "of these, on the cluster")                                              \
+	X(FALLBACKS, "fallbacks", "meant for the cluster, run in this machine's sandbox")                              \
 	X(LOCAL, "local", "run locally by the launcher")                                                               \
 	X(CANCELED, "canceled", "given up by the client")                                                              \
 	X(SANDBOX_MISMATCH, "sandbox_mismatch", "failed in the backend, passed locally")                               \
@@ -23,8 +26,11 @@
 	X(UNKNOWN_OPTIONS, "unknown_options", "options nobody knows, passed through")                                  \
 	X(PCH_CREATED, "pch_created", "precompiled headers made by an action or fetched")                              \
 	X(PCH_USED, "pch_used", "actions that used a precompiled header")                                              \
-	X(BYTES_UP, "bytes_up", "bytes taken into the store or uploaded")                                              \
-	X(BYTES_DOWN, "bytes_down", "bytes put in place or downloaded")
+	X(PROBES, "probes", "questions to workers about their compiler and files")                                     \
+	X(BYTES_UP, "bytes_up", "bytes taken into the store")                                                          \
+	X(BYTES_DOWN, "bytes_down", "bytes put in place")                                                              \
+	X(REMOTE_BYTES_UP, "remote_bytes_up", "bytes uploaded to the cluster")                                         \
+	X(REMOTE_BYTES_DOWN, "remote_bytes_down", "bytes downloaded from the cluster")
 
 enum wb_counter {
 #define X(id, name, text) WB_COUNT_##id,
@@ -38,7 +44,8 @@ struct wb_stats;
 wb_status wb_stats_new(struct wb_stats **out, const char *path, struct wb_err *err);
 void wb_stats_free(struct wb_stats *s);
 void wb_stats_add(struct wb_stats *s, enum wb_counter c, int64_t n);
-void wb_stats_add_reason(struct wb_stats *s, enum wb_reason r);
+void wb_stats_add_reason(struct wb_stats *s, enum wb_reason r);   /* of a local run */
+void wb_stats_add_fallback(struct wb_stats *s, enum wb_reason r); /* of a run in the sandbox instead of the cluster */
 int64_t wb_stats_get(const struct wb_stats *s, enum wb_counter c);
 int64_t wb_stats_get_reason(const struct wb_stats *s, enum wb_reason r);
 void wb_stats_reset(struct wb_stats *s);

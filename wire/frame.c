@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "wire/frame.h"
 
+#include "wire/message.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,8 +14,6 @@
 enum {
 	HEADER = 12,
 	FIRST_CHUNK = 1 << 20, /* a header may lie: memory grows with what arrives */
-	DECODE_FACTOR = 32,
-	DECODE_BASE = 1 << 20,
 };
 
 static void put_u32(uint8_t *p, uint32_t v)
@@ -138,30 +138,8 @@ wb_status wb_frame_receive(struct wb_frame *out, struct wb_arena *a, int fd, uin
 	return wb_ok();
 }
 
-struct decode_memory {
-	struct wb_arena *arena;
-	size_t left;
-};
-
-static void *decode_alloc(void *data, size_t n)
-{
-	struct decode_memory *m = data;
-	if (n > m->left)
-		return NULL; /* protobuf-c takes it for a failed malloc and gives up */
-	m->left -= n;
-	return wb_arena_alloc(m->arena, n);
-}
-
-static void decode_free(void *data, void *p)
-{
-	(void)data;
-	(void)p;
-}
-
 void *wb_frame_decode(const ProtobufCMessageDescriptor *desc, struct wb_arena *a, const uint8_t *data, size_t n)
 {
-	struct decode_memory m = {a, n > (SIZE_MAX - DECODE_BASE) / DECODE_FACTOR ? SIZE_MAX
-										  : n * DECODE_FACTOR + DECODE_BASE};
-	ProtobufCAllocator allocator = {decode_alloc, decode_free, &m};
-	return protobuf_c_message_unpack(desc, &allocator, n, data);
+	ProtobufCMessage *m;
+	return wb_is_ok(wb_message_decode(&m, a, desc, data, n, wb_message_memory(n), NULL)) ? m : NULL;
 }

@@ -4,7 +4,7 @@ set -eu
 cc=$1 root=$2 generated=$3
 cd "$root"
 set --
-for folder in base wire scanner scanner/directives pchfix report service cli; do
+for folder in base wire rpc reapi scanner scanner/directives pchfix report service cli; do
 	for header in "$folder"/*.h; do
 		[ -e "$header" ] && set -- "$@" "$header"
 	done

@@ -2,7 +2,7 @@
 # layering.sh SOURCE_ROOT: checks who includes whom (docs/architecture.md). Reads the #include "..." lines only.
 set -eu
 cd "$1"
-files=$(find base wire proto scanner pchfix report service cli -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | sort) || true
+files=$(find base wire proto rpc reapi scanner pchfix report service cli -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | sort) || true
 [ -n "$files" ] || { echo "no sources below $1" >&2; exit 1; }
 # shellcheck disable=SC2086
 awk '
@@ -10,10 +10,12 @@ BEGIN {
 	may["base"] = "base"
 	may["proto"] = "proto"
 	may["wire"] = "wire base proto"
+	may["rpc"] = "rpc base wire proto"
+	may["reapi"] = "reapi base wire proto rpc"
 	may["scanner"] = "scanner base"
 	may["pchfix"] = "pchfix scanner base"
 	may["report"] = "report base scanner"
-	may["service"] = "service base wire proto scanner pchfix report"
+	may["service"] = "service base wire proto rpc reapi scanner pchfix report"
 	may["cli"] = "cli base wire proto"
 	for (folder in may) {
 		known[folder] = 1

@@ -3,9 +3,9 @@
 #define _GNU_SOURCE
 #include "base/arena.h"
 #include "base/fileio.h"
+#include "reapi/messages.h"
+#include "reapi/tree.h"
 #include "service/action.h"
-#include "service/messages.h"
-#include "service/tree.h"
 #include "unit.h"
 
 #include <stdio.h>

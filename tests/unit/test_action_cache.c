@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
 #include "base/arena.h"
 #include "base/fileio.h"
+#include "reapi/messages.h"
 #include "service/action_cache.h"
-#include "service/messages.h"
 #include "service/store.h"
 #include "unit.h"
 

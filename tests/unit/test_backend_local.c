@@ -4,13 +4,13 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/str.h"
+#include "reapi/messages.h"
+#include "reapi/tree.h"
 #include "service/action_cache.h"
 #include "service/backend.h"
-#include "service/messages.h"
 #include "service/sandbox.h"
 #include "service/slots.h"
 #include "service/store.h"
-#include "service/tree.h"
 #include "unit.h"
 
 #include <dirent.h>

@@ -1,13 +1,13 @@
-/* messages.h — REAPI messages: short names for the generated types, canonical packing, and decoding into an arena with
- * a memory limit (protobuf-c has none: 4 MiB of empty submessages would become 285 MB). None of the messages decoded
- * here is recursive. Thread-safe: no shared state. */
-#ifndef WB_SERVICE_MESSAGES_H
-#define WB_SERVICE_MESSAGES_H
+/* messages.h — REAPI messages: short names for the generated types, decoding with the limits that fit them, and what may
+ * stand in them. Thread-safe: no shared state. */
+#ifndef WB_REAPI_MESSAGES_H
+#define WB_REAPI_MESSAGES_H
 
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "proto/remote_execution.pb-c.h"
+#include "wire/message.h"
 
 typedef Build__Bazel__Remote__Execution__V2__Digest wb_re_digest;
 typedef Build__Bazel__Remote__Execution__V2__Command wb_re_command;
@@ -31,13 +31,6 @@ wb_status wb_directory_decode(wb_re_directory **out, struct wb_arena *a, const v
 			      struct wb_err *err);
 wb_status wb_action_result_decode(wb_re_action_result **out, struct wb_arena *a, const void *data, size_t n,
 				  struct wb_err *err);
-/* The same for any message, with a limit of the caller's. */
-wb_status wb_message_decode(ProtobufCMessage **out, struct wb_arena *a, const ProtobufCMessageDescriptor *type,
-			    const void *data, size_t n, size_t memory, struct wb_err *err);
-
-/* Serialise into the arena. Canonical as long as the caller sorted what must be sorted. */
-void wb_message_pack(char **data, size_t *n, struct wb_arena *a, const ProtobufCMessage *m);
-
 /* A Digest message with its text, in the arena. */
 wb_re_digest *wb_re_digest_new(struct wb_arena *a, const struct wb_digest *d);
 /* The digest in a message. WB_EPROTO when it is absent or malformed; `what` names the field. */

@@ -1,8 +1,8 @@
 /* tree.h — a REAPI Directory tree in the making: add files, directories and symlinks by path, then serialise every
  * Directory canonically and hash it. Paths are relative to the input root, without "." or ".." components; parents are
  * made. Not thread-safe; memory in the arena, except for what wb_tree_release gives back. */
-#ifndef WB_SERVICE_TREE_H
-#define WB_SERVICE_TREE_H
+#ifndef WB_REAPI_TREE_H
+#define WB_REAPI_TREE_H
 
 #include "base/digest.h"
 #include "base/err.h"

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
-#include "service/tree.h"
+#include "reapi/tree.h"
 
-#include "service/messages.h"
+#include "reapi/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
