@@ -43,7 +43,7 @@ const struct wb_setting_row wb_setting_table[WB_SET_COUNT] = {
     [WB_SET_INSTANCE] = {"instance", "WAYBILL_INSTANCE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
 			 "Instance name on the cluster, as its administrator chose it."},
     [WB_SET_PLATFORM] =
-	{"platform", "WAYBILL_PLATFORM", WB_TYPE_TEXT, WB_SCOPE_REQUEST, "", NULL,
+	{"platform", "WAYBILL_PLATFORM", WB_TYPE_PROPERTIES, WB_SCOPE_REQUEST, "", NULL,
 	 "Platform properties that choose a worker: NAME=VALUE, with ',' between them. They are part of an action, so "
 	 "results are shared only between builds that say the same."},
     [WB_SET_REMOTE_CA] = {"remote_ca", "WAYBILL_REMOTE_CA", WB_TYPE_PATH, WB_SCOPE_DAEMON, "", NULL,
@@ -179,6 +179,22 @@ static const char *fold_paths(struct wb_arena *a, const char *value)
 	return out;
 }
 
+/* "NAME=VALUE,NAME=VALUE" */
+static bool are_properties(const char *value)
+{
+	if (value[strspn(value, " \t")] == '\0')
+		return true;
+	for (const char *p = value;;) {
+		p += strspn(p, " \t");
+		size_t n = strcspn(p, ","), name = strcspn(p, "=");
+		if (name == 0 || name >= n)
+			return false;
+		if (p[n] == '\0')
+			return true;
+		p += n + 1;
+	}
+}
+
 static wb_status set(struct wb_config *c, struct wb_arena *a, const struct wb_setting_row *row, const char *name,
 		     const char *value, const char *where, struct wb_err *err)
 {
@@ -220,6 +236,12 @@ static wb_status set(struct wb_config *c, struct wb_arena *a, const struct wb_se
 		if (!is_choice(row->choices, value, strlen(value)))
 			return wb_fail(err, WB_EINVAL, "%s: %s must be %s, not '%s'", where, name,
 				       choices_text(a, row->choices), value);
+		text = wb_arena_strdup(a, value);
+		break;
+	case WB_TYPE_PROPERTIES:
+		if (!are_properties(value))
+			return wb_fail(err, WB_EINVAL, "%s: %s must be NAME=VALUE,NAME=VALUE, not '%s'", where, name,
+				       value);
 		text = wb_arena_strdup(a, value);
 		break;
 	}
@@ -334,7 +356,28 @@ wb_status wb_config_load(struct wb_config *out, struct wb_arena *a, const char *
 {
 	set_defaults(out, a, env);
 	WB_TRY(load_file(out, a, env, err));
-	return load_env(out, a, env, err);
+	WB_TRY(load_env(out, a, env, err));
+	return wb_config_check(out, err);
+}
+
+wb_status wb_config_check(const struct wb_config *c, struct wb_err *err)
+{
+	bool remote = c->value[WB_SET_REMOTE][0] != '\0';
+	bool caches = c->value[WB_SET_REMOTE_CAS][0] != '\0' && c->value[WB_SET_REMOTE_CACHE][0] != '\0';
+
+	if (wb_config_is(c, WB_SET_MODE, "remote") && !remote)
+		return wb_fail(
+		    err, WB_EINVAL,
+		    "mode is remote, but no server is named: set remote (WAYBILL_REMOTE) to grpc://HOST:PORT");
+	if (wb_config_is(c, WB_SET_MODE, "cache") && !remote && !caches)
+		return wb_fail(
+		    err, WB_EINVAL,
+		    "mode is cache, but no server is named: set remote (WAYBILL_REMOTE), or both remote_cas and "
+		    "remote_cache");
+	if ((c->value[WB_SET_REMOTE_CERT][0] == '\0') != (c->value[WB_SET_REMOTE_KEY][0] == '\0'))
+		return wb_fail(err, WB_EINVAL, "remote_cert and remote_key come together: %s is not set",
+			       c->value[WB_SET_REMOTE_CERT][0] == '\0' ? "remote_cert" : "remote_key");
+	return wb_ok();
 }
 
 int64_t wb_config_number(const struct wb_config *c, enum wb_setting s)
@@ -367,6 +410,9 @@ static void print_values(struct wb_buf *out, const struct wb_setting_row *row)
 		break;
 	case WB_TYPE_SIZE:
 		wb_buf_adds(out, "size");
+		break;
+	case WB_TYPE_PROPERTIES:
+		wb_buf_adds(out, "NAME=VALUE,...");
 		break;
 	case WB_TYPE_CHOICE:
 		for (const char *p = row->choices; *p != '\0'; p++) {

@@ -48,7 +48,15 @@ enum wb_setting {
 	WB_SET_COUNT
 };
 
-enum wb_setting_type { WB_TYPE_TEXT, WB_TYPE_PATH, WB_TYPE_PATHS, WB_TYPE_NUMBER, WB_TYPE_SIZE, WB_TYPE_CHOICE };
+enum wb_setting_type {
+	WB_TYPE_TEXT,
+	WB_TYPE_PATH,
+	WB_TYPE_PATHS,
+	WB_TYPE_NUMBER,
+	WB_TYPE_SIZE,
+	WB_TYPE_CHOICE,
+	WB_TYPE_PROPERTIES
+};
 enum wb_setting_scope { WB_SCOPE_REQUEST, WB_SCOPE_DAEMON };
 
 struct wb_setting_row {
@@ -78,6 +86,10 @@ wb_status wb_config_load(struct wb_config *out, struct wb_arena *a, const char *
  * source for messages. */
 wb_status wb_config_set(struct wb_config *c, struct wb_arena *a, const char *key, const char *value, const char *where,
 			struct wb_err *err);
+
+/* Do the values fit together? WB_EINVAL names the settings that do not (mode = remote without a remote ...). Part of
+ * wb_config_load; to be called after wb_config_set. */
+wb_status wb_config_check(const struct wb_config *c, struct wb_err *err);
 
 int64_t wb_config_number(const struct wb_config *c, enum wb_setting s); /* WB_TYPE_NUMBER, WB_TYPE_SIZE (bytes) */
 bool wb_config_is(const struct wb_config *c, enum wb_setting s, const char *choice);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/config.h"
+#include "base/fileio.h"
 #include "base/str.h"
 #include "cli/daemon_client.h"
 #include "cli/help.h"
@@ -20,12 +21,21 @@ static const char stop_name[] = "stop", version_name[] = "version";
 
 const struct wb_verb wb_verb_table[] = {
     {.name = "stats",
-     .synopsis = "[--json] [--reset]",
+     .synopsis = "[--json] [--reset | --last-build]",
      .summary = "Show what was compiled, what was reused, and what ran locally and why",
      .help = "Counted since the daemon's cache was made, or since the last --reset.\n"
-	     "  --json   one JSON object\n"
-	     "  --reset  start anew; with --json, after showing\n",
-     .options = "--json --reset"},
+	     "  --json        one JSON object\n"
+	     "  --reset       start anew; with --json, after showing\n"
+	     "  --last-build  only the last build, from the build log: with times and the slowest jobs\n",
+     .options = "--json --reset --last-build"},
+    {.name = "trace",
+     .synopsis = "[--last-build] [-o FILE]",
+     .summary = "Write the last build as a trace for chrome://tracing or Perfetto",
+     .help = "Each job is a slice with its stages below it, in the first lane that is free.\n"
+	     "  --last-build  the last build (as without it)\n"
+	     "  -o FILE       write to FILE, not to standard output\n",
+     .options = "--last-build",
+     .output_file = true},
     {.name = "status",
      .synopsis = "",
      .summary = "Show whether a daemon runs, and what it does now",
@@ -172,8 +182,41 @@ static int await_end(const struct wb_daemon *d)
 	return EXIT_FAILED;
 }
 
-static wb_status converse(int *exit_code, struct wb_daemon *d, const Waybill__Wire__VerbRequest *request,
-			  struct wb_err *err)
+/* Take `-o FILE` (also `-oFILE`) out of the arguments; false, complained: FILE is missing. */
+static bool take_output_file(const char **file, const char *const **args, struct wb_arena *a, const struct wb_verb *v)
+{
+	struct wb_argv rest = {0};
+	for (const char *const *p = *args; *p != NULL; p++) {
+		if (strncmp(*p, "-o", 2) != 0) {
+			wb_argv_push(&rest, a, *p);
+			continue;
+		}
+		*file = (*p)[2] != '\0' ? *p + 2 : *++p;
+		if (*file == NULL || **file == '\0') {
+			wb_complain("%s: -o wants a file name after it", v->name);
+			return false;
+		}
+	}
+	if (rest.n > 0)
+		*args = rest.v;
+	else
+		*args = wb_arena_array(a, 1, sizeof **args);
+	return true;
+}
+
+/* Standard output into `file`, which is replaced at the end and only on success: what was there may be all there is. */
+static int save(const char *file, const struct wb_buf *text)
+{
+	struct wb_err err = WB_ERR_INIT;
+	if (wb_is_ok(wb_file_write(file, text->p, text->n, 0666, &err)))
+		return 0;
+	wb_complain("%s", err.text);
+	return EXIT_FAILED;
+}
+
+/* `saved`: gets what is meant for standard output, NULL: that goes there. */
+static wb_status converse(int *exit_code, struct wb_buf *saved, struct wb_daemon *d,
+			  const Waybill__Wire__VerbRequest *request, struct wb_err *err)
 {
 	WB_TRY(wb_frame_send(d->fd, WB_FRAME_VERB_REQUEST, &request->base, err));
 	for (bool last = false; !last;) {
@@ -187,7 +230,11 @@ static wb_status converse(int *exit_code, struct wb_daemon *d, const Waybill__Wi
 			return s;
 		}
 		const Waybill__Wire__VerbOutput *out = message;
-		int e = wb_output(STDOUT_FILENO, out->stdout.data, out->stdout.len);
+		int e = 0;
+		if (saved != NULL)
+			wb_buf_add(saved, out->stdout.data, out->stdout.len);
+		else
+			e = wb_output(STDOUT_FILENO, out->stdout.data, out->stdout.len);
 		wb_output(STDERR_FILENO, out->stderr.data, out->stderr.len);
 		last = out->last;
 		*exit_code = out->exit_code;
@@ -201,8 +248,10 @@ static wb_status converse(int *exit_code, struct wb_daemon *d, const Waybill__Wi
 	return wb_ok();
 }
 
-static int ask(const struct wb_verb *v, const char *const *args, const char *const *env, struct wb_arena *a)
+static int ask(const struct wb_verb *v, const char *const *args, const char *file, const char *const *env,
+	       struct wb_arena *a)
 {
+	struct wb_buf saved = WB_BUF_INIT;
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_config config;
 	struct wb_daemon d = {.fd = -1};
@@ -231,7 +280,9 @@ static int ask(const struct wb_verb *v, const char *const *args, const char *con
 		if (configured)
 			m.settings = wb_request_settings(&m.n_settings, a, &config);
 		m.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
-		s = converse(&code, &d, &m, &err);
+		s = converse(&code, file != NULL ? &saved : NULL, &d, &m, &err);
+		if (wb_is_ok(s) && file != NULL && code == 0)
+			code = save(file, &saved);
 		if (v->name == stop_name && (wb_is_ok(s) ? code == 0 : s.code == WB_EIO)) {
 			code = await_end(&d);
 			s = wb_ok();
@@ -241,6 +292,7 @@ static int ask(const struct wb_verb *v, const char *const *args, const char *con
 		wb_complain("%s: %s", v->name, err.text);
 		code = EXIT_FAILED;
 	}
+	wb_buf_release(&saved);
 	wb_daemon_close(&d);
 	return code;
 }
@@ -251,15 +303,18 @@ int wb_verb_run(const struct wb_verb *v, const char *const *args, const char *co
 		wb_help_verb(v);
 		return 0;
 	}
-	if (!check_syntax(v, args))
-		return EXIT_USAGE;
-	if (v->name == version_name) {
-		wb_help_version();
-		return 0;
-	}
 	struct wb_arena a;
+	const char *file = NULL;
+	int code = EXIT_USAGE;
 	wb_arena_init(&a);
-	int code = ask(v, args, env, &a);
+	if ((v->output_file && !take_output_file(&file, &args, &a, v)) || !check_syntax(v, args)) {
+		/* it was said what is wrong */
+	} else if (v->name == version_name) {
+		wb_help_version();
+		code = 0;
+	} else {
+		code = ask(v, args, file, env, &a);
+	}
 	wb_arena_release(&a);
 	return code;
 }

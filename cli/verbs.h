@@ -13,7 +13,8 @@ struct wb_verb {
 	const char *help;     /* paragraphs, each ending in a newline; may be empty */
 	const char *options;  /* "--json --format=a|b" */
 	int operands_min, operands_max;
-	bool command; /* `-- COMMAND` is wanted */
+	bool command;     /* `-- COMMAND` is wanted */
+	bool output_file; /* takes `-o FILE`: the client writes there what is meant for standard output */
 	enum wb_verb_daemon daemon;
 	const char *not_running; /* WB_VERB_RUNNING: what to say then */
 	int not_running_exit;

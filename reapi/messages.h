@@ -1,5 +1,5 @@
-/* messages.h — REAPI messages: short names for the generated types, decoding with the limits that fit them, and what may
- * stand in them. Thread-safe: no shared state. */
+/* messages.h — REAPI messages: short names for the generated types, decoding with the limits that fit them, and what
+ * may stand in them. Thread-safe: no shared state. */
 #ifndef WB_REAPI_MESSAGES_H
 #define WB_REAPI_MESSAGES_H
 
@@ -10,6 +10,8 @@
 #include "wire/message.h"
 
 typedef Build__Bazel__Remote__Execution__V2__Digest wb_re_digest;
+typedef Build__Bazel__Remote__Execution__V2__Platform wb_re_platform;
+typedef Build__Bazel__Remote__Execution__V2__Platform__Property wb_re_platform_property;
 typedef Build__Bazel__Remote__Execution__V2__Command wb_re_command;
 typedef Build__Bazel__Remote__Execution__V2__Command__EnvironmentVariable wb_re_variable;
 typedef Build__Bazel__Remote__Execution__V2__Action wb_re_action;
@@ -35,6 +37,11 @@ wb_status wb_action_result_decode(wb_re_action_result **out, struct wb_arena *a,
 wb_re_digest *wb_re_digest_new(struct wb_arena *a, const struct wb_digest *d);
 /* The digest in a message. WB_EPROTO when it is absent or malformed; `what` names the field. */
 wb_status wb_re_digest_get(struct wb_digest *out, const wb_re_digest *m, const char *what, struct wb_err *err);
+
+/* "NAME=VALUE,NAME=VALUE" as a Platform message in the arena, sorted by name and value as the protocol wants it; NULL
+ * when `text` is empty. White space around names and values is dropped. WB_EINVAL: an entry without '=' or without a
+ * name. */
+wb_status wb_re_platform_parse(wb_re_platform **out, struct wb_arena *a, const char *text, struct wb_err *err);
 
 /* May this be the name of a node in a Directory: not empty, no '/', not "." or ".."? */
 bool wb_re_name_ok(const char *name);

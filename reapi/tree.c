@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "reapi/tree.h"
 
+#include "base/str.h"
+#include "reapi/directories.h"
 #include "reapi/messages.h"
 
 #include <stdlib.h>
@@ -23,6 +25,8 @@ struct blobs {
 	struct wb_tree_blob *v;
 	size_t n, cap;
 	struct wb_map seen; /* 32 bytes of hash */
+	struct wb_directories *known;
+	struct wb_buf key; /* scratch */
 };
 
 void wb_tree_init(struct wb_tree *t, struct wb_arena *a)
@@ -150,51 +154,82 @@ static int by_name(const void *x, const void *y)
 	return strcmp((*a)->name, (*b)->name);
 }
 
+/* Everything that makes a Directory: kinds, names, digests. Each part says where it ends. */
+static void make_key(struct wb_buf *key, struct wb_tree_node *const *child, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct wb_tree_node *c = child[i];
+		wb_buf_addc(key, (char)(c->kind * 2 + (c->exec ? 1 : 0)));
+		wb_buf_add(key, c->name, strlen(c->name) + 1);
+		if (c->kind == WB_TREE_SYMLINK) {
+			wb_buf_add(key, c->target, strlen(c->target) + 1);
+		} else {
+			wb_buf_add(key, c->digest.hash, sizeof c->digest.hash);
+			wb_buf_add(key, &c->digest.size, sizeof c->digest.size);
+		}
+	}
+}
+
+static void pack(struct wb_digest *digest, char **data, struct wb_arena *a, struct wb_tree_node *const *child, size_t n)
+{
+	wb_re_directory m;
+	build__bazel__remote__execution__v2__directory__init(&m);
+	m.files = wb_arena_array(a, n, sizeof *m.files);
+	m.directories = wb_arena_array(a, n, sizeof *m.directories);
+	m.symlinks = wb_arena_array(a, n, sizeof *m.symlinks);
+	for (size_t i = 0; i < n; i++) {
+		/* The generated structures have `char *` where they only read. */
+		char *name = (char *)(uintptr_t)child[i]->name;
+		if (child[i]->kind == WB_TREE_DIRECTORY) {
+			wb_re_directory_node *d = wb_arena_alloc(a, sizeof *d);
+			build__bazel__remote__execution__v2__directory_node__init(d);
+			d->name = name;
+			d->digest = wb_re_digest_new(a, &child[i]->digest);
+			m.directories[m.n_directories++] = d;
+		} else if (child[i]->kind == WB_TREE_FILE) {
+			wb_re_file_node *f = wb_arena_alloc(a, sizeof *f);
+			build__bazel__remote__execution__v2__file_node__init(f);
+			f->name = name;
+			f->digest = wb_re_digest_new(a, &child[i]->digest);
+			f->is_executable = child[i]->exec;
+			m.files[m.n_files++] = f;
+		} else {
+			wb_re_symlink_node *s = wb_arena_alloc(a, sizeof *s);
+			build__bazel__remote__execution__v2__symlink_node__init(s);
+			s->name = name;
+			s->target = (char *)(uintptr_t)child[i]->target;
+			m.symlinks[m.n_symlinks++] = s;
+		}
+	}
+	size_t size;
+	wb_message_pack(data, &size, a, &m.base);
+	wb_digest_of(digest, *data, size);
+}
+
 static wb_status serialise(struct wb_tree_node *dir, struct blobs *b, int depth, struct wb_err *err)
 {
 	if (depth > DEPTH_MAX)
 		return wb_fail(err, WB_ELIMIT, "input tree deeper than %d directories", DEPTH_MAX);
 	struct wb_tree_node **child = wb_arena_array(b->a, dir->nchild, sizeof *child);
-	size_t n = 0;
+	size_t n = 0, key_start = b->key.n;
 	for (struct wb_tree_node *c = dir->child; c != NULL; c = c->sibling)
 		child[n++] = c;
 	if (n > 0)
 		qsort(child, n, sizeof *child, by_name);
-	wb_re_directory m;
-	build__bazel__remote__execution__v2__directory__init(&m);
-	m.files = wb_arena_array(b->a, n, sizeof *m.files);
-	m.directories = wb_arena_array(b->a, n, sizeof *m.directories);
-	m.symlinks = wb_arena_array(b->a, n, sizeof *m.symlinks);
-	for (size_t i = 0; i < n; i++) {
-		/* The generated structures have `char *` where they only read. */
-		char *name = wb_arena_strdup(b->a, child[i]->name);
-		if (child[i]->kind == WB_TREE_DIRECTORY) {
+	for (size_t i = 0; i < n; i++)
+		if (child[i]->kind == WB_TREE_DIRECTORY)
 			WB_TRY(serialise(child[i], b, depth + 1, err));
-			wb_re_directory_node *d = wb_arena_alloc(b->a, sizeof *d);
-			build__bazel__remote__execution__v2__directory_node__init(d);
-			d->name = name;
-			d->digest = wb_re_digest_new(b->a, &child[i]->digest);
-			m.directories[m.n_directories++] = d;
-		} else if (child[i]->kind == WB_TREE_FILE) {
-			wb_re_file_node *f = wb_arena_alloc(b->a, sizeof *f);
-			build__bazel__remote__execution__v2__file_node__init(f);
-			f->name = name;
-			f->digest = wb_re_digest_new(b->a, &child[i]->digest);
-			f->is_executable = child[i]->exec;
-			m.files[m.n_files++] = f;
-		} else {
-			wb_re_symlink_node *s = wb_arena_alloc(b->a, sizeof *s);
-			build__bazel__remote__execution__v2__symlink_node__init(s);
-			s->name = name;
-			s->target = wb_arena_strdup(b->a, child[i]->target);
-			m.symlinks[m.n_symlinks++] = s;
-		}
-	}
 	char *data;
-	size_t size;
 	bool fresh;
-	wb_message_pack(&data, &size, b->a, &m.base);
-	wb_digest_of(&dir->digest, data, size);
+	make_key(&b->key, child, n);
+	const char *key = b->key.n > key_start ? b->key.p + key_start : "";
+	size_t len = b->key.n - key_start;
+	if (b->known == NULL || !wb_directories_find(&dir->digest, &data, b->a, b->known, key, len)) {
+		pack(&dir->digest, &data, b->a, child, n);
+		if (b->known != NULL)
+			wb_directories_keep(b->known, key, len, &dir->digest, data);
+	}
+	b->key.n = key_start;
 	wb_map_put(&b->seen, dir->digest.hash, sizeof dir->digest.hash, &fresh);
 	if (fresh) {
 		wb_arena_grow(b->a, &b->v, b->n, &b->cap, sizeof *b->v);
@@ -204,12 +239,13 @@ static wb_status serialise(struct wb_tree_node *dir, struct blobs *b, int depth,
 }
 
 wb_status wb_tree_finish(struct wb_digest *root, struct wb_tree_blob **blob, size_t *n, struct wb_tree *t,
-			 struct wb_err *err)
+			 struct wb_directories *known, struct wb_err *err)
 {
-	struct blobs b = {.a = t->a};
+	struct blobs b = {.a = t->a, .known = known, .key = WB_BUF_INIT};
 	wb_map_init(&b.seen);
 	wb_status s = serialise(t->root, &b, 0, err);
 	wb_map_release(&b.seen);
+	wb_buf_release(&b.key);
 	*root = t->root->digest;
 	*blob = b.v;
 	*n = b.n;

@@ -12,6 +12,7 @@
 
 enum wb_tree_kind { WB_TREE_NONE, WB_TREE_DIRECTORY, WB_TREE_FILE, WB_TREE_SYMLINK };
 
+struct wb_directories;
 struct wb_tree_node;
 
 struct wb_tree {
@@ -37,8 +38,10 @@ wb_status wb_tree_add_file(struct wb_tree *t, const char *path, const struct wb_
 wb_status wb_tree_add_symlink(struct wb_tree *t, const char *path, const char *target, struct wb_err *err);
 enum wb_tree_kind wb_tree_kind(const struct wb_tree *t, const char *path);
 
-/* Serialise: the root's digest, and every distinct Directory once. */
+/* Serialise: the root's digest, and every distinct Directory once. `known` (may be NULL) remembers them for other
+ * trees.
+ */
 wb_status wb_tree_finish(struct wb_digest *root, struct wb_tree_blob **blob, size_t *n, struct wb_tree *t,
-			 struct wb_err *err);
+			 struct wb_directories *known, struct wb_err *err);
 
 #endif

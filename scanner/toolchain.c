@@ -345,6 +345,12 @@ bool wb_toolchain_holds(const struct wb_toolchain *tc)
 	return holds((const struct toolchain_entry *)tc);
 }
 
+const char *wb_toolchain_file(const struct wb_toolchain *tc, size_t i)
+{
+	const struct wb_identity *id = &((const struct toolchain_entry *)tc)->compiler->identity;
+	return i < id->nfile ? id->file[i].path : NULL;
+}
+
 wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
 			   const char *path_env, enum wb_reason *reason, struct wb_err *err)
 {

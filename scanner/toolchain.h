@@ -54,6 +54,9 @@ wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains
 /* Is this still the compiler that was asked? A stat for each file of its identity. Thread-safe. */
 bool wb_toolchain_holds(const struct wb_toolchain *tc);
 
+/* The i-th of the files whose content makes the identity; NULL behind the last. Borrowed, as long as the toolchain. */
+const char *wb_toolchain_file(const struct wb_toolchain *tc, size_t i);
+
 /* A question that only the compiler can answer in a condition: `name` is "__has_builtin", `operand` its text. */
 struct wb_question {
 	const char *name, *operand;

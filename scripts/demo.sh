@@ -7,7 +7,7 @@ cd -- "$(dirname -- "$0")/.."
 top=$PWD
 jobs=${JOBS:-$(nproc)}
 
-scripts/setup.sh
+scripts/setup.sh --packages
 echo "Building Waybill (preset release) ..."
 mkdir -p build
 if ! { CC=gcc CXX=g++ cmake --preset release && cmake --build --preset release -j "$jobs"; } >build/release.log 2>&1; then

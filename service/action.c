@@ -20,6 +20,7 @@ struct builder {
 	size_t cap;
 	const char **output; /* sorted, unique: output_paths */
 	size_t noutput;
+	wb_re_platform *platform; /* NULL: none */
 };
 
 /* Where an absolute path lies in the input root. */
@@ -257,6 +258,7 @@ static void add_command(struct builder *b)
 	m.output_files = copy_strings(b->a, b->output, b->noutput);
 	m.output_paths = m.output_files;
 	m.working_directory = wb_arena_strdup(b->a, b->out->working_directory);
+	m.platform = b->platform;
 	add_message(b, &b->out->command, &m.base);
 }
 
@@ -269,6 +271,7 @@ static void add_action(struct builder *b)
 	build__bazel__remote__execution__v2__action__init(&m);
 	m.command_digest = wb_re_digest_new(b->a, &b->out->command);
 	m.input_root_digest = wb_re_digest_new(b->a, &b->out->root);
+	m.platform = b->platform;
 	m.salt.data = salt.hash;
 	m.salt.len = sizeof salt.hash;
 	add_message(b, &b->out->digest, &m.base);
@@ -284,7 +287,7 @@ static wb_status build(struct builder *b, struct wb_err *err)
 	WB_TRY(add_files(b, err));
 	WB_TRY(wb_tree_add_directory(&b->tree, b->out->working_directory, err));
 	WB_TRY(add_outputs(b, err));
-	WB_TRY(wb_tree_finish(&b->out->root, &dir, &ndir, &b->tree, err));
+	WB_TRY(wb_tree_finish(&b->out->root, &dir, &ndir, &b->tree, b->in->directories, err));
 	for (size_t i = 0; i < ndir; i++)
 		add_blob(b, &dir[i].digest, dir[i].data, NULL);
 	add_command(b);
@@ -296,6 +299,7 @@ wb_status wb_action_build(struct wb_action *out, struct wb_arena *a, const struc
 {
 	struct builder b = {.a = a, .in = in, .out = out};
 	*out = (struct wb_action){.salt_hex = ""};
+	WB_TRY(wb_re_platform_parse(&b.platform, a, in->platform, err));
 	wb_tree_init(&b.tree, a);
 	wb_map_init(&b.seen);
 	wb_status s = build(&b, err);

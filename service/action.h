@@ -8,17 +8,21 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "pchfix/rewrite.h"
+#include "reapi/blob.h"
 #include "scanner/inputs.h"
-#include "service/backend.h"
 
 #define WB_ACTION_PREFIX "r"
+
+struct wb_directories;
 
 struct wb_action_in {
 	const struct wb_rewrite *rewrite;
 	const struct wb_inputs *inputs;
 	const struct wb_roots *roots;
 	const struct wb_toolchain *tc;
-	const char *const *env; /* of the action, sorted */
+	const char *const *env;             /* of the action, sorted */
+	struct wb_directories *directories; /* remembers serialised Directories between jobs; may be NULL */
+	const char *platform;               /* the setting: "NAME=VALUE,..." */
 };
 
 struct wb_action {
@@ -33,8 +37,9 @@ struct wb_action {
 	    *output; /* [i]: rewrite->output[i] as an output path and in results, relative to working_directory */
 };
 
-/* WB_EUNSCANNABLE: the action cannot be said in REAPI's terms (an output outside of the working directory, or behind a
- * symlink; inputs that contradict each other); the text says what. It must run locally. */
+/* WB_EINVAL: a malformed `platform`. WB_EUNSCANNABLE: the action cannot be said in REAPI's terms (an output outside of
+ * the working directory, or behind a symlink; inputs that contradict each other); the text says what. It must run
+ * locally. */
 wb_status wb_action_build(struct wb_action *out, struct wb_arena *a, const struct wb_action_in *in, struct wb_err *err);
 
 /* Only the digest of a system state: SHA-256 over sorted (path, digest) and the compiler's identity. */

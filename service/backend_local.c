@@ -43,7 +43,7 @@ struct run {
 	struct local *l;
 	struct wb_arena *a;
 	struct wb_pins *pins;
-	struct wb_execution *x;
+	struct wb_backend_call *x;
 	wb_re_action *action;
 	wb_re_command *command;
 	struct wb_digest root_digest;
@@ -80,7 +80,7 @@ static wb_status get_text(struct local *l, struct wb_arena *a, const char **text
 static wb_status result_of_message(struct wb_action_result *out, struct local *l, struct wb_arena *a,
 				   const wb_re_action_result *m, struct wb_err *err)
 {
-	*out = (struct wb_action_result){.exit_code = m->exit_code};
+	*out = (struct wb_action_result){.exit_code = m->exit_code, .worker = ""};
 	out->file = wb_arena_array(a, m->n_output_files, sizeof *out->file);
 	for (size_t i = 0; i < m->n_output_files; i++) {
 		const wb_re_output_file *f = m->output_files[i];
@@ -101,18 +101,20 @@ static wb_status missing(wb_status s)
 }
 
 static wb_status lookup(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a,
-			const struct wb_digest *action, struct wb_err *err)
+			struct wb_backend_call *call, struct wb_err *err)
 {
 	struct local *l = local_of(b);
 	wb_re_action_result *m;
 	char *data;
 	size_t n;
-	WB_TRY(wb_action_cache_get(&data, &n, a, l->cache, action, err));
+	WB_TRY(wb_action_cache_get(&data, &n, a, l->cache, &call->action, err));
+	call->remote = false;
 	WB_TRY(wb_action_result_decode(&m, a, data, n, err));
 	return missing(result_of_message(out, l, a, m, err));
 }
 
-static wb_status upload(struct wb_backend *b, const struct wb_blob *blob, size_t n, int64_t *sent, struct wb_err *err)
+static wb_status upload(struct wb_backend *b, struct wb_backend_call *call, const struct wb_blob *blob, size_t n,
+			struct wb_err *err)
 {
 	struct local *l = local_of(b);
 	for (size_t i = 0; i < n; i++) {
@@ -125,7 +127,7 @@ static wb_status upload(struct wb_backend *b, const struct wb_blob *blob, size_t
 		if (x->data == NULL && (s.code == WB_ENOENT || s.code == WB_EINVAL))
 			s.code = WB_ESTALE;
 		WB_TRY(s);
-		*sent += x->digest.size;
+		call->sent += x->digest.size;
 	}
 	return wb_ok();
 }
@@ -373,43 +375,53 @@ static wb_status execute_in_slot(struct run *r, struct wb_action_result *out, st
 	return s;
 }
 
-static wb_status execute(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a, struct wb_execution *x,
-			 struct wb_err *err)
+static wb_status execute(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a,
+			 struct wb_backend_call *x, struct wb_err *err)
 {
 	struct local *l = local_of(b);
 	struct run r = {.l = l, .a = a, .x = x, .pins = wb_pins_new(l->store)};
-	*out = (struct wb_action_result){.out_text = "", .err_text = ""};
-	x->queued_ns = x->ran_ns = 0;
+	*out = (struct wb_action_result){.out_text = "", .err_text = "", .worker = ""};
+	x->remote = false;
+	x->worker = "";
 	wb_status s = read_action(&r, err);
 	if (wb_is_ok(s)) {
 		int64_t start = wb_clock_ns();
+		atomic_store(&x->stage, BUILD__BAZEL__REMOTE__EXECUTION__V2__EXECUTION_STAGE__VALUE__QUEUED);
 		s = wb_slots_take(l->slots, x->cancel, err);
-		x->queued_ns = wb_clock_ns() - start;
+		x->queued_ns += wb_clock_ns() - start;
 	}
 	if (wb_is_ok(s)) {
 		int64_t start = wb_clock_ns();
+		atomic_store(&x->stage, BUILD__BAZEL__REMOTE__EXECUTION__V2__EXECUTION_STAGE__VALUE__EXECUTING);
 		s = execute_in_slot(&r, out, err);
 		wb_slots_give(l->slots);
-		x->ran_ns = wb_clock_ns() - start;
+		x->ran_ns += wb_clock_ns() - start;
 	}
 	wb_input_root_release(&r.root);
 	wb_pins_free(r.pins);
 	return missing(s);
 }
 
-static wb_status fetch(struct wb_backend *b, const struct wb_digest *d, const char *path, bool exec, int64_t *received,
-		       struct wb_err *err)
+/* All are looked for before one is put in place. */
+static wb_status fetch(struct wb_backend *b, struct wb_arena *a, struct wb_backend_call *call, struct wb_fetch *f,
+		       size_t n, struct wb_err *err)
 {
-	WB_TRY(missing(wb_store_place(local_of(b)->store, d, path, exec, err)));
-	*received += d->size;
-	return wb_ok();
-}
-
-static wb_status fetch_bytes(struct wb_backend *b, char **data, struct wb_arena *a, const struct wb_digest *d,
-			     int64_t *received, struct wb_err *err)
-{
-	WB_TRY(missing(wb_store_get(data, a, local_of(b)->store, d, SMALL_OUTPUT, err)));
-	*received += d->size;
+	struct wb_store *store = local_of(b)->store;
+	char hex[WB_DIGEST_HEX];
+	for (size_t i = 0; i < n; i++) {
+		if (wb_store_has(store, &f[i].digest))
+			continue;
+		wb_digest_hex(hex, &f[i].digest);
+		return wb_fail(err, WB_ENOENT, "blob %s is not in the store", hex);
+	}
+	for (size_t i = 0; i < n; i++) {
+		char *data = NULL;
+		wb_status s = f[i].path != NULL ? wb_store_place(store, &f[i].digest, f[i].path, f[i].exec, err)
+						: wb_store_get(&data, a, store, &f[i].digest, SMALL_OUTPUT, err);
+		f[i].data = data;
+		WB_TRY(missing(s));
+		call->received += f[i].digest.size;
+	}
 	return wb_ok();
 }
 
@@ -429,7 +441,6 @@ wb_status wb_backend_local_new(struct wb_backend **out, struct wb_store *store, 
 				     .upload = upload,
 				     .execute = execute,
 				     .fetch = fetch,
-				     .fetch_bytes = fetch_bytes,
 				     .free = free_local},
 			    .store = store,
 			    .cache = cache,

@@ -1,7 +1,9 @@
+#define _GNU_SOURCE /* F_DUPFD_CLOEXEC */
 #include "service/connection.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "rpc/server.h"
 #include "service/daemon.h"
 #include "service/job.h"
 #include "service/verbs.h"
@@ -9,8 +11,12 @@
 
 #include "proto/wire.pb-c.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define REQUEST_MAX    (64u << 20)
 #define LOCAL_DONE_MAX WB_FRAME_MAX
@@ -80,6 +86,7 @@ static wb_status config_of(struct wb_config **out, struct wb_arena *a, struct wb
 
 		WB_TRY(wb_config_set(config, a, setting[i]->key, value, "the client's settings", err));
 	}
+	WB_TRY(wb_config_check(config, err));
 	for (int i = 0; i < WB_SET_COUNT; i++) {
 		const struct wb_setting_row *row = &wb_setting_table[i];
 
@@ -237,10 +244,56 @@ static bool verb(struct wb_connection *c, const struct wb_frame *f, struct wb_ar
 	return ok;
 }
 
+/* Does the client begin as every HTTP/2 client does? A frame begins with other bytes (wire/frame.h). What it sent is
+ * left for whoever serves it. */
+static bool speaks_http2(struct wb_connection *c)
+{
+	static const char preface[] = {'P', 'R', 'I', ' '};
+	int64_t until = wb_clock_ns() + IDLE_MS * 1000000LL;
+
+	for (;;) {
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		int64_t left_ms = (until - wb_clock_ns()) / 1000000;
+		char head[sizeof preface];
+
+		if (left_ms <= 0)
+			atomic_store(&c->cancel, true); /* it says nothing: let it go */
+		if (atomic_load(&c->cancel))
+			return false;
+		int ready = poll(&p, 1, (int)left_ms);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		ssize_t n = ready > 0 ? recv(c->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT) : 0;
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0 || memcmp(head, preface, (size_t)n) != 0)
+			return false;
+		if ((size_t)n == sizeof preface)
+			return true;
+		/* Less than four bytes, which no client sends by itself: poll would not wait for the rest. */
+		struct timespec ts = {.tv_nsec = 5000000};
+		nanosleep(&ts, NULL);
+	}
+}
+
+/* From here on the gRPC server owns the connection; this thread and its descriptor are done with it. */
+static void hand_over(struct wb_connection *c)
+{
+	struct wb_err err = WB_ERR_INIT;
+	int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
+	wb_status st = fd < 0 ? wb_fail_errno(&err, errno, "no descriptor for a gRPC connection")
+			      : wb_rpc_server_add(c->rpc, fd, &err);
+
+	if (!wb_is_ok(st))
+		wb_log(WB_LOG_WARN, "%s", err.text);
+}
+
 void wb_connection_serve(struct wb_connection *c)
 {
-	bool more = true;
+	bool more = !speaks_http2(c);
 
+	if (!more)
+		hand_over(c);
 	while (more && !atomic_load(&c->cancel)) {
 		struct wb_arena a;
 		struct wb_frame f;

@@ -3,9 +3,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proto/descriptors.h"
+#include "rpc/server.h"
 #include "service/backend.h"
+#include "service/build_id.h"
 #include "service/connection.h"
 #include "service/job.h"
+#include "service/scanner_service.h"
 #include "service/slots.h"
 #include "service/stats.h"
 #include "wire/socket.h"
@@ -14,7 +18,9 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -23,6 +29,8 @@
 #define CONNECTIONS_MAX 2048
 #define WATCH_MS        100
 #define STOP_GRACE_NS   (30 * 1000000000LL)
+#define STATUS_JOBS     20
+#define RPC_THREADS_MIN 8
 
 struct wb_daemon {
 	struct wb_service *service;
@@ -35,6 +43,10 @@ struct wb_daemon {
 	int64_t idle_since_ns;
 	atomic_bool ending;
 	pthread_t watcher;
+	struct wb_scanner_service *scanner;
+	struct wb_rpc_server *rpc;
+	char listening[128]; /* the TCP address with the port in use; "": none */
+	struct wb_build_ids *builds;
 };
 
 static void hang_up_all(struct wb_daemon *d)
@@ -66,7 +78,8 @@ static void watch_once(struct wb_daemon *d)
 			wb_connection_alive(c, now);
 	}
 	pthread_mutex_unlock(&d->lock);
-	if (gone) {
+	/* A gRPC call may have been cancelled; nobody else tells those who wait for a slot. */
+	if (gone || wb_rpc_server_busy(d->rpc) > 0) {
 		wb_slots_wake(d->service->compile_slots);
 		wb_slots_wake(d->service->scan_slots);
 	}
@@ -126,6 +139,7 @@ static void add_connection(struct wb_daemon *d, int fd)
 	}
 	c->daemon = d;
 	c->service = d->service;
+	c->rpc = d->rpc;
 	c->fd = fd;
 	pthread_mutex_init(&c->send, NULL);
 	pthread_mutex_lock(&d->lock);
@@ -144,6 +158,48 @@ static void add_connection(struct wb_daemon *d, int fd)
 		connection_main(c); /* sees the closed socket, cleans up, and the client runs locally */
 	}
 	pthread_attr_destroy(&attr);
+}
+
+/* The gRPC server on what clients connect to by themselves (the unix socket's connections come through add_connection).
+ * A port that is taken, perhaps by a daemon of another build, must not keep this one from its compiles. */
+static wb_status start_rpc(struct wb_daemon *d, struct wb_err *err)
+{
+	struct wb_rpc_server_config c = {
+	    .descriptors = wb_proto_descriptors,
+	    .descriptors_len = wb_proto_descriptors_len,
+	    .threads = d->service->jobs < RPC_THREADS_MIN ? RPC_THREADS_MIN : d->service->jobs,
+	    .listen = d->service->config.value[WB_SET_LISTEN],
+	};
+
+	WB_TRY(wb_scanner_service_new(&d->scanner, d->service, err));
+	wb_scanner_service_methods(&c.method, &c.nmethod, d->scanner);
+	wb_status st = wb_rpc_server_new(&d->rpc, &c, err);
+	if (st.code == WB_EBUSY) {
+		wb_log(WB_LOG_WARN, "listen: %s; answering gRPC on the unix socket only", err->text);
+		c.listen = NULL;
+		st = wb_rpc_server_new(&d->rpc, &c, err);
+	}
+	if (!wb_is_ok(st))
+		return wb_fail_prefix(err, st, "listen (WAYBILL_LISTEN)");
+	const char *colon = c.listen ? strrchr(c.listen, ':') : NULL;
+	if (colon)
+		snprintf(d->listening, sizeof d->listening, "%.*s:%d", (int)(colon - c.listen), c.listen,
+			 wb_rpc_server_port(d->rpc));
+	return wb_ok();
+}
+
+static void release(struct wb_daemon *d)
+{
+	wb_rpc_server_free(d->rpc);
+	wb_scanner_service_free(d->scanner);
+	if (d->stop_fd >= 0)
+		close(d->stop_fd);
+	if (d->signal_fd >= 0)
+		close(d->signal_fd);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+	wb_build_ids_free(d->builds);
+	free(d);
 }
 
 wb_status wb_daemon_new(struct wb_daemon **out, struct wb_service *s, int listen_fd, struct wb_err *err)
@@ -166,9 +222,19 @@ wb_status wb_daemon_new(struct wb_daemon **out, struct wb_service *s, int listen
 	sigaddset(&set, SIGHUP);
 	/* main() blocked them before any thread was made. */
 	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (d->stop_fd < 0 || d->signal_fd < 0 || pthread_create(&d->watcher, NULL, watch, d) != 0) {
-		wb_status st = wb_fail_errno(err, errno, "cannot start the daemon");
-		free(d);
+	d->builds = wb_build_ids_new("/proc");
+	wb_status st =
+	    d->stop_fd < 0 || d->signal_fd < 0 ? wb_fail_errno(err, errno, "cannot start the daemon") : wb_ok();
+	if (wb_is_ok(st))
+		st = start_rpc(d, err);
+	if (wb_is_ok(st)) {
+		int e = pthread_create(&d->watcher, NULL, watch, d);
+
+		if (e != 0)
+			st = wb_fail_errno(err, e, "cannot start the daemon");
+	}
+	if (!wb_is_ok(st)) {
+		release(d);
 		return st;
 	}
 	*out = d;
@@ -180,7 +246,9 @@ static bool idle_too_long(struct wb_daemon *d)
 	int64_t limit = wb_config_number(&d->service->config, WB_SET_IDLE_TIMEOUT);
 
 	pthread_mutex_lock(&d->lock);
-	bool idle = d->n == 0 && limit > 0 && wb_clock_ns() - d->idle_since_ns > limit * 1000000000LL;
+	int64_t rpc = wb_rpc_server_active_ns(d->rpc), since = d->idle_since_ns > rpc ? d->idle_since_ns : rpc;
+	bool idle =
+	    d->n == 0 && wb_rpc_server_busy(d->rpc) == 0 && limit > 0 && wb_clock_ns() - since > limit * 1000000000LL;
 	pthread_mutex_unlock(&d->lock);
 	return idle;
 }
@@ -205,7 +273,7 @@ static bool any_busy(const struct wb_daemon *d)
 	for (const struct wb_connection *c = d->head; c; c = c->next)
 		if (c->job || atomic_load(&c->awaited))
 			return true;
-	return false;
+	return wb_rpc_server_busy(d->rpc) > 0;
 }
 
 /* Wait while `some` holds, at most `ns`. */
@@ -261,6 +329,7 @@ void wb_daemon_serve(struct wb_daemon *d)
 	if (!killed)
 		drain(d, any_busy, STOP_GRACE_NS);
 	hang_up_all(d);
+	wb_rpc_server_stop(d->rpc, STOP_GRACE_NS);
 	drain(d, any_left, STOP_GRACE_NS);
 }
 
@@ -270,11 +339,7 @@ void wb_daemon_free(struct wb_daemon *d)
 		return;
 	atomic_store(&d->ending, true);
 	pthread_join(d->watcher, NULL);
-	close(d->stop_fd);
-	close(d->signal_fd);
-	pthread_cond_destroy(&d->changed);
-	pthread_mutex_destroy(&d->lock);
-	free(d);
+	release(d);
 }
 
 void wb_daemon_stop(struct wb_daemon *d)
@@ -285,32 +350,107 @@ void wb_daemon_stop(struct wb_daemon *d)
 	(void)n; /* a full counter means that somebody stopped it already */
 }
 
+/* What the job is about, as far as its command line tells at a glance: what follows -c, where CMake puts the source. */
+static const char *subject(const char *const *argv)
+{
+	for (size_t i = 1; argv[i]; i++)
+		if (strcmp(argv[i], "-c") == 0 && argv[i + 1] && argv[i + 1][0] != '-')
+			return argv[i + 1];
+	return argv[0];
+}
+
 void wb_daemon_set_job(struct wb_daemon *d, struct wb_connection *c, struct wb_job *job)
 {
+	const char *ended = c->job ? c->job->build : NULL; /* only this thread changes c->job */
+
+	if (job) {
+		wb_build_ids_begin(job->build, d->builds, wb_socket_peer_pid(c->fd), wb_clock_ns());
+		if (!job->what || !job->what[0])
+			job->what = subject(job->req.argv);
+	}
 	pthread_mutex_lock(&d->lock);
 	c->job = job;
 	pthread_mutex_unlock(&d->lock);
+	if (ended)
+		wb_build_ids_end(d->builds, ended, wb_clock_ns());
+}
+
+/* The jobs that run for longest, under the lock. */
+static size_t longest_jobs(const struct wb_job *out[STATUS_JOBS], const struct wb_daemon *d)
+{
+	size_t n = 0;
+
+	for (const struct wb_connection *c = d->head; c; c = c->next) {
+		size_t at = n;
+
+		if (!c->job)
+			continue;
+		while (at > 0 && out[at - 1]->started_ns > c->job->started_ns)
+			at--;
+		if (at == STATUS_JOBS)
+			continue;
+		if (n < STATUS_JOBS)
+			n++;
+		memmove(&out[at + 1], &out[at], (n - at - 1) * sizeof *out);
+		out[at] = c->job;
+	}
+	return n;
+}
+
+static void print_jobs(struct wb_buf *out, const struct wb_daemon *d, unsigned jobs)
+{
+	const struct wb_job *job[STATUS_JOBS];
+	size_t n = longest_jobs(job, d);
+	int64_t now = wb_clock_ns();
+
+	for (size_t i = 0; i < n; i++) {
+		wb_buf_addf(out, "%-12s %-11s %8.1f s  ", i == 0 ? "in flight" : "",
+			    wb_job_state_name(wb_job_state(job[i])), (double)(now - job[i]->started_ns) / 1e9);
+		/* A name from the file system, and this goes to a terminal. */
+		for (const char *p = job[i]->what; *p; p++)
+			wb_buf_addc(out, (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+		wb_buf_addc(out, '\n');
+	}
+	if (jobs > n)
+		wb_buf_addf(out, "%-12s and %zu more\n", "", jobs - n);
 }
 
 void wb_daemon_status(struct wb_buf *out, struct wb_daemon *d)
 {
 	struct wb_service *s = d->service;
-	unsigned count[WB_JOB_STATE_COUNT] = {0}, jobs = 0;
+	struct wb_buf list = WB_BUF_INIT;
+	unsigned count[WB_JOB_STATE_COUNT] = {0}, jobs = 0, connections;
+	const char *comma = " (";
 
 	pthread_mutex_lock(&d->lock);
-	for (struct wb_connection *c = d->head; c; c = c->next)
+	for (const struct wb_connection *c = d->head; c; c = c->next)
 		if (c->job) {
+			int state = wb_job_state(c->job);
+
 			jobs++;
-			count[atomic_load(&c->job->state)]++;
+			if (state >= 0 && state < WB_JOB_STATE_COUNT)
+				count[state]++;
 		}
-	unsigned connections = d->n;
+	connections = d->n;
+	print_jobs(&list, d, jobs);
 	pthread_mutex_unlock(&d->lock);
 	wb_buf_addf(out, "daemon       pid %ld, up %" PRId64 " s\n", (long)getpid(),
 		    (int64_t)((wb_clock_ns() - d->started_ns) / 1000000000));
 	wb_buf_addf(out, "connections  %u\njobs         %u", connections, jobs);
 	for (int i = 0; i < WB_JOB_STATE_COUNT; i++)
-		wb_buf_addf(out, "%s%u %s", i ? ", " : " (", count[i], wb_job_state_name(i));
-	wb_buf_addf(out, ")\nslots        %u of %u in use, %u waiting\n", wb_slots_used(s->compile_slots), s->jobs,
-		    wb_slots_waiting(s->compile_slots));
-	wb_buf_addf(out, "backend      %s\ncache        %s\n", s->backend->name, s->cache_dir);
+		if (count[i] > 0) {
+			wb_buf_addf(out, "%s%u %s", comma, count[i], wb_job_state_name(i));
+			comma = ", ";
+		}
+	wb_buf_addf(out, "%s\nslots        %u of %u in use, %u waiting\n", jobs > 0 ? ")" : "",
+		    wb_slots_used(s->compile_slots), s->jobs, wb_slots_waiting(s->compile_slots));
+	wb_buf_addf(out, "backend      %s\ncache        %s\n", wb_service_backend(s, &s->config)->name, s->cache_dir);
+	wb_buf_addf(out, "grpc         %u calls, ", wb_rpc_server_busy(d->rpc));
+	if (d->listening[0])
+		wb_buf_addf(out, "listening on %s\n", d->listening);
+	else
+		wb_buf_adds(out, "on the unix socket only\n");
+	if (list.n > 0)
+		wb_buf_add(out, list.p, list.n);
+	wb_buf_release(&list);
 }

@@ -1,5 +1,6 @@
 /* daemon.h — the accept loop: one thread a connection, one that watches them all (clients that went away, signs of
- * life), an end when idle or told so. */
+ * life), an end when idle or told so. It also has the gRPC server: clients that speak HTTP/2 on the socket, and those
+ * of the `listen` address. */
 #ifndef WB_SERVICE_DAEMON_H
 #define WB_SERVICE_DAEMON_H
 

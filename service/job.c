@@ -1,31 +1,49 @@
+#define _GNU_SOURCE
 #include "service/job.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "reapi/messages.h"
 #include "service/delivery.h"
 #include "service/inflight.h"
 #include "service/memo.h"
 #include "service/slots.h"
 #include "service/stats.h"
+#include "service/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define EXECUTE_ATTEMPTS 3
 
 const char *wb_job_state_name(int state)
 {
-	static const char *const name[] = {"planning", "waiting", "executing", "local"};
+	static const char *const name[] = {"planning",  "looking up",  "proving", "uploading", "queued",
+					   "executing", "downloading", "waiting", "local"};
 
 	return state >= 0 && state < WB_JOB_STATE_COUNT ? name[state] : "?";
+}
+
+int wb_job_state(const struct wb_job *j)
+{
+	int state = atomic_load(&j->state);
+
+	if (state == WB_JOB_EXECUTING &&
+	    atomic_load(&j->call.stage) != BUILD__BAZEL__REMOTE__EXECUTION__V2__EXECUTION_STAGE__VALUE__EXECUTING)
+		return WB_JOB_QUEUED;
+	return state;
 }
 
 void wb_job_init(struct wb_job *j, struct wb_service *s)
 {
 	memset(j, 0, sizeof *j);
 	j->service = s;
+	j->started_ns = wb_clock_ns();
+	j->started_wall_ns = wb_clock_wall_ns();
+	j->what = "";
 	wb_arena_init(&j->arena);
 }
 
@@ -35,6 +53,8 @@ void wb_job_release(struct wb_job *j)
 		wb_slots_give(j->service->compile_slots);
 	if (j->answer == WB_JOB_CANCELED || (j->answer == WB_JOB_RUN_LOCAL && !j->finished))
 		wb_stats_add(j->service->stats, WB_COUNT_CANCELED, 1);
+	if (j->req.argv)
+		wb_job_log(j);
 	wb_buf_release(&j->out_text);
 	wb_buf_release(&j->err_text);
 	wb_arena_release(&j->arena);
@@ -86,10 +106,14 @@ static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
 	if (text && text != p->reason_text)
 		snprintf(p->reason_text, sizeof p->reason_text, "%s", text);
 	atomic_store(&j->state, WB_JOB_WAITING);
-	if (!wb_is_ok(wb_slots_take(j->service->compile_slots, j->req.cancel, NULL))) {
+	int64_t t0 = wb_clock_ns();
+	wb_status taken = wb_slots_take(j->service->compile_slots, j->req.cancel, NULL);
+	j->times.wait_ns += wb_clock_ns() - t0;
+	if (!wb_is_ok(taken)) {
 		j->answer = WB_JOB_CANCELED;
 		return;
 	}
+	j->local_started_ns = wb_clock_ns();
 	j->holds_slot = true;
 	j->answer = WB_JOB_RUN_LOCAL;
 	atomic_store(&j->state, WB_JOB_LOCAL);
@@ -118,6 +142,7 @@ static enum wb_reason failure_reason(const struct wb_job *j, wb_status s)
 	switch (j->step) {
 	case WB_STEP_PLAN:
 		return WB_REASON_INTERNAL;
+	case WB_STEP_PROVE:
 	case WB_STEP_LOOKUP:
 	case WB_STEP_UPLOAD:
 		return WB_REASON_STORE;
@@ -132,6 +157,28 @@ static enum wb_reason failure_reason(const struct wb_job *j, wb_status s)
 	}
 }
 
+/* Why a job that a cluster could not do may be done in this machine's sandbox instead; NONE: it may not. */
+static enum wb_reason fallback_reason(const struct wb_job *j, wb_status s)
+{
+	if (j->backend != j->service->backend_remote)
+		return WB_REASON_NONE;
+	switch (s.code) {
+	case WB_EUNAVAILABLE:
+		return WB_REASON_REMOTE_DOWN;
+	case WB_EREFUSED:
+	case WB_ELIMIT:
+		return WB_REASON_REMOTE_REFUSED;
+	case WB_EPROTO:
+	case WB_ENOENT: /* it keeps losing blobs */
+	case WB_ECORRUPT:
+		return WB_REASON_REMOTE_PROTOCOL;
+	case WB_EUNSCANNABLE:
+		return j->fallback;
+	default:
+		return WB_REASON_NONE;
+	}
+}
+
 static wb_status deliver(struct wb_job *j, const struct wb_delivery *d, const struct wb_action_result *r,
 			 struct wb_err *err)
 {
@@ -140,11 +187,11 @@ static wb_status deliver(struct wb_job *j, const struct wb_delivery *d, const st
 	int64_t t0 = wb_clock_ns();
 
 	j->step = WB_STEP_DELIVER;
-	wb_status st = wb_deliver(&done, &j->arena, s->backend, s->facts, d, r, err);
+	atomic_store(&j->state, WB_JOB_DOWNLOAD);
+	wb_status st = wb_deliver(&done, &j->arena, j->backend, &j->call, s->facts, d, r, err);
 
 	j->times.place_ns += wb_clock_ns() - t0;
 	if (wb_is_ok(st)) {
-		wb_stats_add(s->stats, WB_COUNT_BYTES_DOWN, done.bytes);
 		if (d->pch_create)
 			wb_stats_add(s->stats, WB_COUNT_PCH_CREATED, 1);
 		if (d->pch_use)
@@ -159,79 +206,110 @@ static wb_status deliver(struct wb_job *j, const struct wb_delivery *d, const st
 	return st;
 }
 
-/* The cached result, delivered. WB_ENOENT: a miss (also when the cached result cannot be delivered whole). */
-static wb_status from_cache(struct wb_job *j, const struct wb_digest *action, const struct wb_delivery *d,
-			    struct wb_err *err)
+/* The cached result, delivered. WB_ENOENT: a miss (also when the cached result cannot be delivered whole: then nobody
+ * must be served from that cache entry again). */
+static wb_status from_cache(struct wb_job *j, const struct wb_delivery *d, struct wb_err *err)
 {
-	struct wb_service *s = j->service;
 	struct wb_action_result r;
 	int64_t t0 = wb_clock_ns();
 
 	j->step = WB_STEP_LOOKUP;
-	wb_status st = s->backend->lookup(s->backend, &r, &j->arena, action, err);
+	atomic_store(&j->state, WB_JOB_LOOKUP);
+	j->call.inline_file = wb_delivery_inline(&j->arena, d, &j->call.ninline_file);
+	wb_status st = j->backend->lookup(j->backend, &r, &j->arena, &j->call, err);
 
 	j->times.lookup_ns += wb_clock_ns() - t0;
-	if (wb_is_ok(st) && r.exit_code != 0)
-		return wb_fail(err, WB_ENOENT, "the cache holds a failed action");
-	if (wb_is_ok(st))
+	if (!wb_is_ok(st))
+		return st;
+	if (r.exit_code == 0) {
 		st = deliver(j, d, &r, err);
-	if (st.code == WB_ECORRUPT || st.code == WB_EPROTO)
-		return wb_fail(err, WB_ENOENT, "the cached result is not whole");
-	return st;
+		if (st.code != WB_ENOENT && st.code != WB_ECORRUPT && st.code != WB_EPROTO)
+			return st;
+	}
+	j->call.skip_cache = true;
+	return wb_fail(err, WB_ENOENT,
+		       r.exit_code != 0 ? "the cache holds a failed action" : "the cached result is not whole");
 }
 
 static bool from_memo(struct wb_job *j, const struct wb_digest *key)
 {
 	struct wb_service *s = j->service;
 	struct wb_err err = WB_ERR_INIT;
-	struct wb_digest action;
 	struct wb_delivery d;
 
-	if (!wb_memo_find(&action, &d, &j->arena, s->memo, key))
+	if (!wb_memo_find(&j->call.action, &d, &j->arena, s->memo, key))
 		return false;
-	if (!wb_is_ok(from_cache(j, &action, &d, &err)))
+	if (!wb_is_ok(from_cache(j, &d, &err)))
 		return false; /* the long way finds out what is wrong */
-	wb_stats_add(s->stats, WB_COUNT_MEMO_HITS, 1);
-	wb_stats_add(s->stats, WB_COUNT_CACHE_HITS, 1);
+	j->hit = j->memo = true;
 	return true;
+}
+
+static wb_status check_worker(struct wb_job *j, struct wb_err *err)
+{
+	struct wb_worker_report report;
+	int64_t t0 = wb_clock_ns();
+
+	j->step = WB_STEP_PROVE;
+	atomic_store(&j->state, WB_JOB_PROVING);
+	wb_status st = wb_workers_check(j->service->workers, &j->arena, j->backend, &j->call, &j->plan, &report,
+					&j->fallback, err);
+
+	wb_stats_add(j->service->stats, WB_COUNT_PROBES, report.probes);
+	j->times.prove_ns += wb_clock_ns() - t0;
+	return st;
 }
 
 static wb_status execute(struct wb_job *j, struct wb_action_result *r, struct wb_err *err)
 {
-	struct wb_service *s = j->service;
 	struct wb_plan *p = &j->plan;
-	struct wb_execution x = {
-	    .action = p->action.digest,
-	    .platform_dirs = p->roots.system,
-	    .nplatform_dirs = p->roots.nsystem,
-	    .cancel = j->req.cancel,
-	};
-	int64_t sent = 0, t0 = wb_clock_ns();
+	struct wb_backend *b = j->backend;
+	int64_t t0 = wb_clock_ns(), queued = j->call.queued_ns, ran = j->call.ran_ns;
 
-	atomic_store(&j->state, WB_JOB_EXECUTING);
 	j->step = WB_STEP_UPLOAD;
-	WB_TRY(s->backend->upload(s->backend, p->action.blob, p->action.nblob, &sent, err));
-	wb_stats_add(s->stats, WB_COUNT_BYTES_UP, sent);
+	atomic_store(&j->state, WB_JOB_UPLOAD);
+	wb_status st = b->upload(b, &j->call, p->action.blob, p->action.nblob, err);
+
 	j->times.upload_ns += wb_clock_ns() - t0;
+	WB_TRY(st);
+	t0 = wb_clock_ns();
 	j->step = WB_STEP_EXECUTE;
-	wb_status st = s->backend->execute(s->backend, r, &j->arena, &x, err);
-	j->times.queue_ns += x.queued_ns;
-	j->times.execute_ns += x.ran_ns;
+	atomic_store(&j->call.stage, 0);
+	atomic_store(&j->state, WB_JOB_EXECUTING);
+	st = b->execute(b, r, &j->arena, &j->call, err);
+	queued = j->call.queued_ns - queued;
+	ran = j->call.ran_ns - ran;
+	/* A cluster that keeps its times to itself: all of it was execution, as far as anybody can tell. */
+	j->times.queue_ns += queued;
+	j->times.execute_ns += ran > 0 ? ran : wb_clock_ns() - t0 - queued;
 	return st;
 }
 
-/* One try from plan to delivery. WB_ESTALE: an input changed on the way, plan again. WB_ENOENT/WB_ECORRUPT: a blob was
- * missing or damaged, execute again. */
-static wb_status attempt(struct wb_job *j, struct wb_delivery *d, bool *hit, struct wb_err *err)
+/* Did a compiler say what is wrong with its input? All of them have this word in an error, whatever else they say. */
+static bool compiler_spoke(const struct wb_action_result *r)
 {
-	struct wb_service *s = j->service;
-	struct wb_action_result r;
+	return r->err_len > 0 && memmem(r->err_text, r->err_len, "error:", 6) != NULL;
+}
 
-	wb_status st = from_cache(j, &j->plan.action.digest, d, err);
-	*hit = wb_is_ok(st);
+/* One try from the look-up to the delivery. WB_ESTALE: an input changed on the way, plan again. WB_ENOENT/WB_ECORRUPT:
+ * a blob was missing or damaged, execute again. */
+static wb_status attempt(struct wb_job *j, struct wb_delivery *d, struct wb_err *err)
+{
+	struct wb_action_result r;
+	wb_status st = j->call.skip_cache ? (wb_status){WB_ENOENT} : from_cache(j, d, err);
+
+	j->hit = wb_is_ok(st);
 	if (st.code != WB_ENOENT)
 		return st;
+	if (j->backend->worker)
+		WB_TRY(check_worker(j, err));
 	WB_TRY(execute(j, &r, err));
+	if (r.exit_code != 0 && j->backend->worker && !compiler_spoke(&r)) {
+		/* The worker's fault rather than the source's: no compiler, no memory, killed. */
+		j->fallback = WB_REASON_REMOTE_FAILED;
+		return wb_fail(err, WB_EUNSCANNABLE, "the action ended with exit code %d on the worker: %.*s",
+			       r.exit_code, r.err_len < 400 ? (int)r.err_len : 400, r.err_text);
+	}
 	if (r.exit_code != 0) {
 		/* What the user sees must be the compiler's own words: it speaks in the local run. */
 		j->verifying = true;
@@ -239,21 +317,28 @@ static wb_status attempt(struct wb_job *j, struct wb_delivery *d, bool *hit, str
 		return wb_ok();
 	}
 	st = deliver(j, d, &r, err);
-	if (wb_is_ok(st))
-		wb_stats_add(s->stats, WB_COUNT_EXECUTED, 1);
+	if (wb_is_ok(st)) {
+		wb_stats_add(j->service->stats, WB_COUNT_EXECUTED, 1);
+		if (j->call.remote)
+			wb_stats_add(j->service->stats, WB_COUNT_REMOTE_EXECUTED, 1);
+	}
 	return st;
 }
 
-static wb_status attempt_once(struct wb_job *j, struct wb_delivery *d, bool *hit, struct wb_err *err)
+static wb_status attempt_once(struct wb_job *j, struct wb_delivery *d, struct wb_err *err)
 {
 	struct wb_service *s = j->service;
-	bool owner = wb_inflight_enter(s->inflight, &j->plan.action.digest, j->req.cancel);
+	int64_t t0 = wb_clock_ns();
+	bool owner = wb_inflight_enter(s->inflight, &j->call.action, j->req.cancel);
 
-	if (!owner)
+	j->times.wait_ns += wb_clock_ns() - t0;
+	if (!owner && !j->joined) {
 		wb_stats_add(s->stats, WB_COUNT_JOINED, 1);
-	wb_status st = attempt(j, d, hit, err);
+		j->joined = true;
+	}
+	wb_status st = attempt(j, d, err);
 	if (owner)
-		wb_inflight_leave(s->inflight, &j->plan.action.digest);
+		wb_inflight_leave(s->inflight, &j->call.action);
 	return st;
 }
 
@@ -273,44 +358,103 @@ static void remember(struct wb_job *j, const struct wb_digest *key, const struct
 	wb_memo_keep(j->service->memo, key, p->tc, &p->action.digest, d, check, n + 1);
 }
 
-static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_err *err)
+static wb_status plan(struct wb_job *j, struct wb_err *err)
 {
 	struct wb_service *s = j->service;
 	struct wb_plan *p = &j->plan;
-	wb_status st = wb_ok();
 
-	for (int i = 0; i < EXECUTE_ATTEMPTS; i++) {
-		struct wb_delivery d;
-		bool hit = false;
+	j->step = WB_STEP_PLAN;
+	atomic_store(&j->state, WB_JOB_PLANNING);
+	wb_status st = wb_plan_make(p, &j->arena, s, &j->req, WB_STAGE_ACTION, err);
+	if (p->reached >= WB_STAGE_SCAN)
+		wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
+	if (!wb_is_ok(st))
+		return st;
+	wb_stats_add(s->stats, WB_COUNT_UNKNOWN_OPTIONS, p->cmd.unknown);
+	j->call.action = p->action.digest;
+	j->call.platform_dirs = p->roots.system;
+	j->call.nplatform_dirs = p->roots.nsystem;
+	j->call.skip_cache = j->call.again = false;
+	return wb_ok();
+}
 
-		j->step = WB_STEP_PLAN;
-		st = wb_plan_make(p, &j->arena, s, &j->req, WB_STAGE_ACTION, err);
-		if (p->reached >= WB_STAGE_SCAN)
-			wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
-		if (!wb_is_ok(st))
-			return st;
-		wb_stats_add(s->stats, WB_COUNT_UNKNOWN_OPTIONS, p->cmd.unknown);
-		if (p->reason != WB_REASON_NONE) {
-			run_local(j, p->reason, p->reason_text);
-			return wb_ok();
+/* From here on the job is this machine's. */
+static void fall_back(struct wb_job *j, enum wb_reason reason, const struct wb_err *err)
+{
+	wb_log(WB_LOG_INFO, "in the sandbox instead of the cluster (%s: %s): %s", wb_reason_name(reason), err->text,
+	       j->what);
+	wb_stats_add(j->service->stats, WB_COUNT_FALLBACKS, 1);
+	wb_stats_add_fallback(j->service->stats, reason);
+	j->fallback = reason;
+	j->backend = j->service->backend_local;
+	j->call.skip_cache = j->call.again = false;
+}
+
+static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_err *err)
+{
+	struct wb_plan *p = &j->plan;
+	struct wb_delivery d;
+	bool planned = false;
+
+	for (int tries = 1;; tries++) {
+		if (!planned) {
+			WB_TRY(plan(j, err));
+			if (p->reason != WB_REASON_NONE) {
+				run_local(j, p->reason, p->reason_text);
+				return wb_ok();
+			}
+			wb_delivery_of_plan(&d, &j->arena, p);
+			planned = true;
 		}
-		wb_delivery_of_plan(&d, &j->arena, p);
-		st = attempt_once(j, &d, &hit, err);
+		wb_status st = attempt_once(j, &d, err);
 		if (wb_is_ok(st)) {
-			if (hit)
-				wb_stats_add(s->stats, WB_COUNT_CACHE_HITS, 1);
 			if (j->answer == WB_JOB_DONE) {
 				remember(j, key, &d);
-				wb_records_write(s->records, &j->arena, p, hit ? WB_DECISION_HIT : WB_DECISION_EXECUTED,
-						 &j->times);
+				wb_records_write(j->service->records, &j->arena, p,
+						 j->hit ? WB_DECISION_HIT : WB_DECISION_EXECUTED, &j->times);
 			}
 			return st;
 		}
-		if (st.code != WB_ESTALE && st.code != WB_ENOENT && st.code != WB_ECORRUPT)
+		bool again = st.code == WB_ESTALE || st.code == WB_ENOENT || st.code == WB_ECORRUPT;
+		if (again && tries < EXECUTE_ATTEMPTS) {
+			wb_log(WB_LOG_WARN, "trying again: %s", err->text);
+			planned = st.code != WB_ESTALE;
+			j->call.again = planned;
+			continue;
+		}
+		enum wb_reason reason = fallback_reason(j, st);
+		if (reason == WB_REASON_NONE)
 			return st;
-		wb_log(WB_LOG_WARN, "trying again: %s", err->text);
+		fall_back(j, reason, err);
+		tries = 0;
 	}
-	return st;
+}
+
+/* What the job's dealings with backends add to the counters. */
+static void account(struct wb_job *j)
+{
+	struct wb_stats *s = j->service->stats;
+	const struct wb_backend_call *c = &j->call;
+
+	wb_stats_add(s, WB_COUNT_BYTES_UP, c->sent);
+	wb_stats_add(s, WB_COUNT_BYTES_DOWN, c->received);
+	wb_stats_add(s, WB_COUNT_REMOTE_BYTES_UP, c->remote_sent);
+	wb_stats_add(s, WB_COUNT_REMOTE_BYTES_DOWN, c->remote_received);
+	if (j->memo)
+		wb_stats_add(s, WB_COUNT_MEMO_HITS, 1);
+	if (j->hit) {
+		wb_stats_add(s, WB_COUNT_CACHE_HITS, 1);
+		if (c->remote)
+			wb_stats_add(s, WB_COUNT_REMOTE_HITS, 1);
+	}
+	if (c->trouble != WB_OK && j->fallback == WB_REASON_NONE) {
+		enum wb_reason reason = c->trouble == WB_EUNAVAILABLE ? WB_REASON_REMOTE_DOWN
+					: c->trouble == WB_EREFUSED   ? WB_REASON_REMOTE_REFUSED
+								      : WB_REASON_REMOTE_PROTOCOL;
+		wb_stats_add(s, WB_COUNT_FALLBACKS, 1);
+		wb_stats_add_fallback(s, reason);
+		j->fallback = reason;
+	}
 }
 
 void wb_job_run(struct wb_job *j)
@@ -322,18 +466,21 @@ void wb_job_run(struct wb_job *j)
 	atomic_store(&j->state, WB_JOB_PLANNING);
 	wb_stats_add(s->stats, WB_COUNT_JOBS, 1);
 	j->answer = WB_JOB_CANCELED;
-	if (wb_config_is(j->req.config, WB_SET_MODE, "local")) {
+	if (wb_config_is(j->req.config, WB_SET_MODE, "off")) {
 		run_local(j, WB_REASON_CONFIGURED, "");
 		return;
 	}
+	j->backend = wb_service_backend(s, j->req.config);
+	j->call = (struct wb_backend_call){.cancel = j->req.cancel, .worker = ""};
 	wb_memo_key(&key, &j->req);
-	if (from_memo(j, &key))
-		return;
-	wb_status st = run(j, &key, &err);
-	if (wb_is_ok(st) || st.code == WB_ECANCELED)
-		return;
-	wb_log(WB_LOG_ERROR, "%s: %s", wb_code_name(st.code), err.text);
-	run_local(j, failure_reason(j, st), err.text);
+	if (!from_memo(j, &key)) {
+		wb_status st = run(j, &key, &err);
+		if (!wb_is_ok(st) && st.code != WB_ECANCELED) {
+			wb_log(WB_LOG_ERROR, "%s: %s", wb_code_name(st.code), err.text);
+			run_local(j, failure_reason(j, st), err.text);
+		}
+	}
+	account(j);
 }
 
 void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n)
@@ -343,6 +490,8 @@ void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, 
 	struct wb_err err = WB_ERR_INIT;
 
 	j->finished = true;
+	j->times.local_ns = wb_clock_ns() - j->local_started_ns;
+	j->exit_code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 	if (j->holds_slot) {
 		wb_slots_give(s->compile_slots);
 		j->holds_slot = false;

@@ -7,6 +7,8 @@
 #define WB_SERVICE_JOB_H
 
 #include "base/arena.h"
+#include "service/backend.h"
+#include "service/build_id.h"
 #include "service/plan.h"
 #include "service/record.h"
 #include "service/service.h"
@@ -18,19 +20,39 @@ enum wb_job_answer {
 };
 
 /* Where a job is, for `waybill status`. */
-enum wb_job_state { WB_JOB_PLANNING, WB_JOB_WAITING, WB_JOB_EXECUTING, WB_JOB_LOCAL, WB_JOB_STATE_COUNT };
+enum wb_job_state {
+	WB_JOB_PLANNING,
+	WB_JOB_LOOKUP,
+	WB_JOB_PROVING, /* asking a worker about its compiler and files */
+	WB_JOB_UPLOAD,
+	WB_JOB_QUEUED,
+	WB_JOB_EXECUTING,
+	WB_JOB_DOWNLOAD,
+	WB_JOB_WAITING, /* for its turn to run locally */
+	WB_JOB_LOCAL,
+	WB_JOB_STATE_COUNT
+};
 
 /* What was tried last: a failure is blamed on it. */
-enum wb_job_step { WB_STEP_PLAN, WB_STEP_LOOKUP, WB_STEP_UPLOAD, WB_STEP_EXECUTE, WB_STEP_DELIVER };
+enum wb_job_step { WB_STEP_PLAN, WB_STEP_LOOKUP, WB_STEP_PROVE, WB_STEP_UPLOAD, WB_STEP_EXECUTE, WB_STEP_DELIVER };
 
 struct wb_job {
 	struct wb_service *service;
 	struct wb_arena arena;
 	struct wb_request req;
-	atomic_int state; /* enum wb_job_state */
+	atomic_int state; /* enum wb_job_state; read it with wb_job_state */
+	int64_t started_ns, started_wall_ns;
+	const char
+	    *what; /* source or argv[0], for `waybill status`; set once, before the job is shown to other threads */
+	char
+	    build[WB_BUILD_ID_MAX]; /* which build it belongs to (service/build_id.h); "" when no daemon runs the job */
 	enum wb_job_step step;
 	struct wb_plan plan;
 	struct wb_record_times times;
+	struct wb_backend_call call;
+	struct wb_backend *backend; /* that gave the result, or was tried last */
+	enum wb_reason fallback;    /* why it did not run on the cluster, NONE */
+	bool hit, memo, joined;
 
 	enum wb_job_answer answer;
 	/* WB_JOB_DONE */
@@ -44,6 +66,7 @@ struct wb_job {
 	bool holds_slot;
 	bool verifying; /* the action failed: the local run decides whose fault it is */
 	bool finished;  /* the launcher reported back */
+	int64_t local_started_ns;
 };
 
 void wb_job_init(struct wb_job *j, struct wb_service *s);
@@ -56,6 +79,11 @@ void wb_job_run(struct wb_job *j);
  * the user must see to j->err_text. */
 void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n);
 
+/* One line for the build log (job_log.c); wb_job_release writes it. */
+void wb_job_log(const struct wb_job *j);
+
+/* Where it is now. Any thread. */
+int wb_job_state(const struct wb_job *j);
 const char *wb_job_state_name(int state);
 
 #endif

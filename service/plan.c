@@ -240,10 +240,17 @@ static wb_status make_inputs(struct wb_plan *p, struct wb_arena *a, struct wb_se
 	return settle(p, st, reason, err);
 }
 
-static wb_status make_action(struct wb_plan *p, struct wb_arena *a, struct wb_err *err)
+static wb_status make_action(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, struct wb_err *err)
 {
 	struct wb_action_in in = {
-	    .rewrite = &p->rewrite, .inputs = &p->inputs, .roots = &p->roots, .tc = p->tc, .env = p->env};
+	    .rewrite = &p->rewrite,
+	    .inputs = &p->inputs,
+	    .roots = &p->roots,
+	    .tc = p->tc,
+	    .env = p->env,
+	    .directories = s->directories,
+	    .platform = p->req->config->value[WB_SET_PLATFORM],
+	};
 
 	return settle(p, wb_action_build(&p->action, a, &in, err), WB_REASON_OUTPUT_OUTSIDE_ROOT, err);
 }
@@ -284,7 +291,7 @@ static wb_status scan_to_action(struct wb_plan *p, struct wb_arena *a, struct wb
 			st = make_rewrite(p, a, err);
 			break;
 		default:
-			st = make_action(p, a, err);
+			st = make_action(p, a, s, err);
 			break;
 		}
 		p->ns[stage] += wb_clock_ns() - t0;

@@ -4,6 +4,7 @@
 #include "base/fileio.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "service/plan_text.h"
 #include "wire/frame.h"
 
 #include "proto/record.pb-c.h"
@@ -97,25 +98,6 @@ static char *hex_of(struct wb_arena *a, const struct wb_digest *d)
 	return wb_arena_strdup(a, hex);
 }
 
-/* "src/a.h:12" for an include, the option for an argument. */
-static const char *via_text(struct wb_arena *a, const struct wb_plan *p, const struct wb_input *in)
-{
-	if (in->edge != UINT32_MAX && in->edge < p->graph.nedge) {
-		const struct wb_edge *e = &p->graph.edge[in->edge];
-
-		if (e->from == UINT32_MAX)
-			return "the command line";
-		return wb_arena_printf(a, "%s:%u", p->graph.file[e->from].path, e->line);
-	}
-	if (in->arg != UINT32_MAX && in->arg < p->cmd.narg) {
-		const struct wb_arg *arg = &p->cmd.arg[in->arg];
-
-		return wb_arena_printf(a, "%s%s%s", arg->spelling ? arg->spelling : "", arg->separate ? " " : "",
-				       arg->value ? arg->value : "");
-	}
-	return "";
-}
-
 static Waybill__Record__Input *new_input(struct wb_arena *a)
 {
 	Waybill__Record__Input *in = wb_arena_alloc(a, sizeof *in);
@@ -142,7 +124,7 @@ static void fill_inputs(Waybill__Record__Job *job, struct wb_arena *a, const str
 						      : wb_arena_strdup(a, "directory");
 		x->size = in->input[i].digest.size;
 		x->why = wb_arena_strdup(a, wb_why_name(in->input[i].why));
-		x->via = bytes_of(via_text(a, p, &in->input[i]));
+		x->via = bytes_of(wb_plan_via(a, p, &in->input[i]));
 		job->inputs[i] = x;
 	}
 	job->system = wb_arena_array(a, in->nsystem, sizeof *job->system);
@@ -264,6 +246,7 @@ void wb_records_write(struct wb_records *r, struct wb_arena *a, const struct wb_
 	for (int i = 0; i < WB_STAGE_COUNT; i++)
 		add_stage(&job, a, wb_stage_name((enum wb_stage)i), p->ns[i]);
 	add_stage(&job, a, "look-up", t->lookup_ns);
+	add_stage(&job, a, "prove", t->prove_ns);
 	add_stage(&job, a, "upload", t->upload_ns);
 	add_stage(&job, a, "queue", t->queue_ns);
 	add_stage(&job, a, "execute", t->execute_ns);

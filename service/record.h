@@ -13,7 +13,7 @@ struct wb_records;
 enum wb_decision { WB_DECISION_HIT, WB_DECISION_EXECUTED, WB_DECISION_LOCAL };
 
 struct wb_record_times {
-	int64_t lookup_ns, upload_ns, queue_ns, execute_ns, place_ns;
+	int64_t wait_ns, lookup_ns, prove_ns, upload_ns, queue_ns, execute_ns, place_ns, local_ns;
 };
 
 wb_status wb_records_new(struct wb_records **out, const char *dir, struct wb_err *err);

@@ -14,9 +14,14 @@ struct wb_action_cache;
 struct wb_sandbox;
 struct wb_slots;
 struct wb_backend;
+struct wb_directories;
+struct wb_rpc;
+struct wb_reapi;
+struct wb_workers;
 struct wb_memo;
 struct wb_stats;
 struct wb_records;
+struct wb_build_log;
 struct wb_inflight;
 
 struct wb_service {
@@ -31,10 +36,18 @@ struct wb_service {
 	struct wb_sandbox *sandbox;
 	struct wb_slots *compile_slots; /* compilers at once, sandboxed or local */
 	struct wb_slots *scan_slots;    /* scans at once */
-	struct wb_backend *backend;
+	struct wb_backend *backend_local;
+	/* Only with a cluster: */
+	struct wb_rpc *rpc;
+	struct wb_reapi *reapi;
+	struct wb_workers *workers;
+	struct wb_backend *backend_remote; /* NULL when no endpoint executes */
+	struct wb_backend *backend_cache;
+	struct wb_directories *directories;
 	struct wb_memo *memo;
 	struct wb_stats *stats;
 	struct wb_records *records;
+	struct wb_build_log *build_log;
 	struct wb_inflight *inflight;
 };
 
@@ -42,5 +55,8 @@ struct wb_service {
  * of the service. */
 wb_status wb_service_init(struct wb_service *s, const struct wb_config *config, struct wb_err *err);
 void wb_service_release(struct wb_service *s);
+
+/* The backend that a request's `mode` asks for; never NULL. Borrowed. */
+struct wb_backend *wb_service_backend(const struct wb_service *s, const struct wb_config *config);
 
 #endif

@@ -17,6 +17,9 @@
 #define NAME  48
 #define MAGIC "WBSTATS1"
 
+/* A quarter of the slots is left for the names of other versions. */
+_Static_assert((int)WB_COUNT_COUNT + 2 * (int)WB_REASON_COUNT <= SLOTS * 3 / 4, "a larger file of counters is needed");
+
 struct slot {
 	char name[NAME];
 	_Atomic int64_t value;
@@ -132,13 +135,18 @@ int64_t wb_stats_get_reason(const struct wb_stats *s, enum wb_reason r)
 	return atomic_load_explicit(s->reason[r], memory_order_relaxed);
 }
 
+int64_t wb_stats_get_fallback(const struct wb_stats *s, enum wb_reason r)
+{
+	return wb_reason_is_fallback(r) ? atomic_load_explicit(s->fallback[r], memory_order_relaxed) : 0;
+}
+
 void wb_stats_reset(struct wb_stats *s)
 {
 	for (int i = 0; i < SLOTS; i++)
 		atomic_store_explicit(&s->file->slot[i].value, 0, memory_order_relaxed);
 }
 
-static void add_bytes(struct wb_buf *out, int64_t n)
+void wb_stats_add_bytes(struct wb_buf *out, int64_t n)
 {
 	static const char unit[] = "BKMGTP";
 	double v = (double)n;
@@ -154,6 +162,30 @@ static void add_bytes(struct wb_buf *out, int64_t n)
 		wb_buf_addf(out, "%.1f %cB", v, unit[u] == 'K' ? 'k' : unit[u]);
 }
 
+static bool is_bytes(int counter)
+{
+	return counter == WB_COUNT_BYTES_UP || counter == WB_COUNT_BYTES_DOWN || counter == WB_COUNT_REMOTE_BYTES_UP ||
+	       counter == WB_COUNT_REMOTE_BYTES_DOWN;
+}
+
+static bool is_part(int counter)
+{
+	return counter == WB_COUNT_REMOTE_HITS || counter == WB_COUNT_REMOTE_EXECUTED ||
+	       counter == WB_COUNT_REMOTE_BYTES_UP || counter == WB_COUNT_REMOTE_BYTES_DOWN;
+}
+
+static void print_reasons(struct wb_buf *out, const struct wb_stats *s,
+			  int64_t (*get)(const struct wb_stats *s, enum wb_reason r))
+{
+	for (int r = 1; r < WB_REASON_COUNT; r++) {
+		int64_t n = get(s, (enum wb_reason)r);
+
+		if (n > 0)
+			wb_buf_addf(out, "  %-20s %6" PRId64 "   %s\n", wb_reason_name((enum wb_reason)r), n,
+				    wb_reason_text((enum wb_reason)r));
+	}
+}
+
 void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs)
 {
 	int64_t jobs = wb_stats_get(s, WB_COUNT_JOBS);
@@ -163,9 +195,9 @@ void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_
 	for (int i = 0; i < WB_COUNT_COUNT; i++) {
 		int64_t n = wb_stats_get(s, (enum wb_counter)i);
 
-		wb_buf_addf(out, "%-18s ", counter_row[i].name);
-		if (i == WB_COUNT_BYTES_UP || i == WB_COUNT_BYTES_DOWN)
-			add_bytes(out, n);
+		wb_buf_addf(out, "%s%-*s ", is_part(i) ? "  " : "", is_part(i) ? 17 : 19, counter_row[i].name);
+		if (is_bytes(i))
+			wb_stats_add_bytes(out, n);
 		else
 			wb_buf_addf(out, "%10" PRId64, n);
 		if (i == WB_COUNT_CACHE_HITS && looked > 0)
@@ -176,36 +208,39 @@ void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_
 		else
 			wb_buf_addf(out, "   %s", counter_row[i].text);
 		wb_buf_addc(out, '\n');
-		if (i == WB_COUNT_LOCAL)
-			for (int r = 1; r < WB_REASON_COUNT; r++) {
-				int64_t c = wb_stats_get_reason(s, (enum wb_reason)r);
-
-				if (c > 0)
-					wb_buf_addf(out, "  %-20s %6" PRId64 "   %s\n",
-						    wb_reason_name((enum wb_reason)r), c,
-						    wb_reason_text((enum wb_reason)r));
-			}
+		if (i == WB_COUNT_FALLBACKS)
+			print_reasons(out, s, wb_stats_get_fallback);
+		else if (i == WB_COUNT_LOCAL)
+			print_reasons(out, s, wb_stats_get_reason);
 	}
-	wb_buf_addf(out, "%-18s ", "store");
-	add_bytes(out, store_bytes);
+	wb_buf_addf(out, "%-19s ", "store");
+	wb_stats_add_bytes(out, store_bytes);
 	wb_buf_addf(out, " in %" PRId64 " blobs\n", store_blobs);
+}
+
+static void json_reasons(struct wb_buf *out, const char *key, const struct wb_stats *s,
+			 int64_t (*get)(const struct wb_stats *s, enum wb_reason r))
+{
+	const char *comma = "";
+
+	wb_buf_addf(out, "\"%s\": {", key);
+	for (int r = 1; r < WB_REASON_COUNT; r++) {
+		int64_t n = get(s, (enum wb_reason)r);
+
+		if (n == 0)
+			continue;
+		wb_buf_addf(out, "%s\"%s\": %" PRId64, comma, wb_reason_name((enum wb_reason)r), n);
+		comma = ", ";
+	}
+	wb_buf_adds(out, "}, ");
 }
 
 void wb_stats_print_json(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs)
 {
-	bool first = true;
-
 	wb_buf_adds(out, "{");
 	for (int i = 0; i < WB_COUNT_COUNT; i++)
 		wb_buf_addf(out, "\"%s\": %" PRId64 ", ", counter_row[i].name, wb_stats_get(s, (enum wb_counter)i));
-	wb_buf_adds(out, "\"local_reasons\": {");
-	for (int r = 1; r < WB_REASON_COUNT; r++) {
-		int64_t c = wb_stats_get_reason(s, (enum wb_reason)r);
-
-		if (c == 0)
-			continue;
-		wb_buf_addf(out, "%s\"%s\": %" PRId64, first ? "" : ", ", wb_reason_name((enum wb_reason)r), c);
-		first = false;
-	}
-	wb_buf_addf(out, "}, \"store_bytes\": %" PRId64 ", \"store_blobs\": %" PRId64 "}\n", store_bytes, store_blobs);
+	json_reasons(out, "local_reasons", s, wb_stats_get_reason);
+	json_reasons(out, "fallback_reasons", s, wb_stats_get_fallback);
+	wb_buf_addf(out, "\"store_bytes\": %" PRId64 ", \"store_blobs\": %" PRId64 "}\n", store_bytes, store_blobs);
 }

@@ -48,9 +48,12 @@ void wb_stats_add_reason(struct wb_stats *s, enum wb_reason r);   /* of a local 
 void wb_stats_add_fallback(struct wb_stats *s, enum wb_reason r); /* of a run in the sandbox instead of the cluster */
 int64_t wb_stats_get(const struct wb_stats *s, enum wb_counter c);
 int64_t wb_stats_get_reason(const struct wb_stats *s, enum wb_reason r);
+int64_t wb_stats_get_fallback(const struct wb_stats *s, enum wb_reason r); /* 0 unless wb_reason_is_fallback */
 void wb_stats_reset(struct wb_stats *s);
 /* Tables for people and machines. */
 void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs);
 void wb_stats_print_json(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs);
+/* "1.5 MB". */
+void wb_stats_add_bytes(struct wb_buf *out, int64_t n);
 
 #endif

@@ -1,9 +1,12 @@
 #include "base/fileio.h"
+#include "reapi/client.h"
 #include "scanner/scan.h"
 #include "scanner/toolchain.h"
+#include "service/plan.h"
 #include "service/sandbox.h"
 #include "service/store.h"
 #include "service/verbs.h"
+#include "service/worker.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -29,6 +32,60 @@ static bool on_path(struct wb_arena *a, const char *path_env, const char *name)
 	return false;
 }
 
+/* Can the cluster be asked, and does it do what is needed? */
+static int check_cluster(struct wb_verb_call *c)
+{
+	struct wb_service *s = c->service;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_reapi_capabilities cap;
+
+	if (!s->reapi)
+		return 0;
+	if (!wb_is_ok(wb_reapi_capabilities(&cap, s->reapi, &err))) {
+		wb_buf_addf(c->out, "remote     %s: %s\n", wb_reapi_name(s->reapi), err.text);
+		return 1;
+	}
+	wb_buf_addf(c->out, "remote     %s: API %d.%d to %d.%d, %s, action cache %s, ", wb_reapi_name(s->reapi),
+		    cap.low_major, cap.low_minor, cap.high_major, cap.high_minor,
+		    cap.exec ? "executes" : "does not execute", cap.update ? "writable" : "read-only");
+	if (cap.max_batch_bytes > 0)
+		wb_buf_addf(c->out, "batches of %" PRId64 " bytes, ", cap.max_batch_bytes);
+	wb_buf_addf(c->out, "zstd %s\n", cap.zstd_stream || cap.zstd_batch ? "offered" : "not offered");
+	if (!cap.exec && s->backend_remote && !wb_config_is(c->config, WB_SET_MODE, "cache")) {
+		wb_buf_adds(c->out,
+			    "remote     it does not execute actions: set mode = cache to share results through it\n");
+		return 1;
+	}
+	return 0;
+}
+
+/* Has the cluster's worker this compiler? The same question as before the first compile. */
+static int check_worker(struct wb_verb_call *c, const char *compiler)
+{
+	struct wb_service *s = c->service;
+	struct wb_err err = WB_ERR_INIT;
+	const char *argv[] = {compiler, "-c", "source.cc", NULL};
+	struct wb_request req = {.argv = argv, .cwd = c->cwd, .env = c->env, .config = c->config, .cancel = c->cancel};
+	struct wb_backend_call call = {.cancel = c->cancel, .worker = ""};
+	struct wb_worker_report report;
+	enum wb_reason reason;
+	struct wb_plan p;
+
+	if (wb_service_backend(s, c->config) != s->backend_remote)
+		return 0;
+	wb_status st = wb_plan_make(&p, c->arena, s, &req, WB_STAGE_TOOLCHAIN, &err);
+	if (!wb_is_ok(st) || !p.tc)
+		return 0; /* its own line says what is wrong with it */
+	st = wb_workers_check(s->workers, c->arena, s->backend_remote, &call, &p, &report, &reason, &err);
+	if (!wb_is_ok(st)) {
+		wb_buf_addf(c->out, "  worker      %s\n", err.text);
+		return 1;
+	}
+	wb_buf_addf(c->out, "  worker      has the same (%zu files compared)%s\n", report.asked,
+		    report.links ? "; it hard-links equal inputs, so compiles with two equal headers stay here" : "");
+	return 0;
+}
+
 static int check_compilers(struct wb_verb_call *c)
 {
 	const char *path = wb_env_get(c->env, "PATH");
@@ -40,8 +97,10 @@ static int check_compilers(struct wb_verb_call *c)
 
 		if (!named && !on_path(c->arena, path, *p))
 			continue;
-		if (wb_is_ok(wb_toolchain_describe(c->out, c->service->toolchains, *p, path, &err)))
+		if (wb_is_ok(wb_toolchain_describe(c->out, c->service->toolchains, *p, path, &err))) {
+			bad += check_worker(c, *p) && named;
 			continue;
+		}
 		wb_buf_addf(c->out, "compiler   %s: %s\n", *p, err.text);
 		bad += named;
 	}
@@ -73,6 +132,7 @@ int wb_verb_doctor(struct wb_verb_call *c)
 		bad++;
 	}
 	wb_buf_addf(c->out, "jobs       %u compilers at once\n", s->jobs);
+	bad += check_cluster(c);
 	bad += check_compilers(c);
 	return bad > 0 ? 1 : 0;
 }

@@ -5,14 +5,13 @@
 #include "service/daemon.h"
 #include "service/memo.h"
 #include "service/record.h"
-#include "service/stats.h"
 #include "service/store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int usage(struct wb_verb_call *c, const char *text)
+int wb_verb_usage(struct wb_verb_call *c, const char *text)
 {
 	wb_buf_addf(c->err_out, "usage: waybill %s\n", text);
 	return 2;
@@ -26,32 +25,10 @@ static int report(struct wb_verb_call *c, wb_status s, const struct wb_err *err)
 	return 1;
 }
 
-static int verb_stats(struct wb_verb_call *c)
-{
-	struct wb_service *s = c->service;
-	bool json = false, reset = false;
-
-	for (size_t i = 0; c->args[i]; i++) {
-		if (strcmp(c->args[i], "--json") == 0)
-			json = true;
-		else if (strcmp(c->args[i], "--reset") == 0)
-			reset = true;
-		else
-			return usage(c, "stats [--json] [--reset]");
-	}
-	if (json)
-		wb_stats_print_json(c->out, s->stats, wb_store_bytes(s->store), wb_store_count(s->store));
-	else if (!reset)
-		wb_stats_print(c->out, s->stats, wb_store_bytes(s->store), wb_store_count(s->store));
-	if (reset)
-		wb_stats_reset(s->stats);
-	return 0;
-}
-
 static int verb_status(struct wb_verb_call *c)
 {
 	if (c->args[0])
-		return usage(c, "status");
+		return wb_verb_usage(c, "status");
 	wb_daemon_status(c->out, c->daemon);
 	return 0;
 }
@@ -59,7 +36,7 @@ static int verb_status(struct wb_verb_call *c)
 static int verb_stop(struct wb_verb_call *c)
 {
 	if (c->args[0])
-		return usage(c, "stop");
+		return wb_verb_usage(c, "stop");
 	c->stop = true;
 	return 0;
 }
@@ -71,7 +48,7 @@ static int verb_clear(struct wb_verb_call *c)
 	wb_status st;
 
 	if (c->args[0])
-		return usage(c, "clear");
+		return wb_verb_usage(c, "clear");
 	wb_memo_clear(s->memo);
 	st = wb_action_cache_clear(s->action_cache, &err);
 	if (wb_is_ok(st))
@@ -88,7 +65,7 @@ static int verb_prune(struct wb_verb_call *c)
 	int64_t freed = 0, limit = -1;
 
 	if (c->args[0] && c->args[1])
-		return usage(c, "prune [SIZE]");
+		return wb_verb_usage(c, "prune [SIZE]");
 	if (c->args[0]) {
 		if (!wb_is_ok(wb_config_set(&config, c->arena, "cache_size", c->args[0], "prune", &err)))
 			return report(c, (wb_status){WB_EINVAL}, &err);
@@ -108,7 +85,7 @@ static int verb_explain(struct wb_verb_call *c)
 	struct wb_err err = WB_ERR_INIT;
 
 	if (!c->args[0] || c->args[1])
-		return usage(c, "explain FILE.o");
+		return wb_verb_usage(c, "explain FILE.o");
 	const char *path = wb_path_normal(c->arena, wb_path_join(c->arena, c->cwd, c->args[0]));
 	return report(c, wb_records_explain(c->out, c->service->records, c->arena, path, &err), &err);
 }
@@ -136,9 +113,9 @@ int wb_verb_run(struct wb_verb_call *c, const char *verb)
 		const char *name;
 		int (*run)(struct wb_verb_call *c);
 	} table[] = {
-	    {"stats", verb_stats}, {"status", verb_status}, {"stop", verb_stop},
-	    {"clear", verb_clear}, {"prune", verb_prune},   {"explain", verb_explain},
-	    {"fix", wb_verb_fix},  {"scan", wb_verb_scan},  {"doctor", wb_verb_doctor},
+	    {"stats", wb_verb_stats},   {"status", verb_status},   {"stop", verb_stop},  {"clear", verb_clear},
+	    {"prune", verb_prune},      {"explain", verb_explain}, {"fix", wb_verb_fix}, {"scan", wb_verb_scan},
+	    {"doctor", wb_verb_doctor}, {"trace", wb_verb_trace},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct wb_daemon;
+struct wb_build_jobs;
 
 struct wb_verb_call {
 	struct wb_service *service;
@@ -35,6 +36,15 @@ int wb_verb_fix(struct wb_verb_call *c);
 int wb_verb_scan(struct wb_verb_call *c);
 /* verb_doctor.c */
 int wb_verb_doctor(struct wb_verb_call *c);
+/* verb_stats.c: `waybill stats [--json] [--reset | --last-build]`. */
+int wb_verb_stats(struct wb_verb_call *c);
+/* verb_trace.c: `waybill trace [--last-build]`. */
+int wb_verb_trace(struct wb_verb_call *c);
+
+/* Say how a verb is used; returns the exit code for that. */
+int wb_verb_usage(struct wb_verb_call *c, const char *text);
+/* The last build, from the build log; memory in the call's arena. WB_ENOENT: no job was logged yet. */
+wb_status wb_verb_last_build(struct wb_build_jobs *out, struct wb_verb_call *c, struct wb_err *err);
 
 /* Split `[--format=F] -- COMMAND` (the command's words to `*argv`); false: usage was printed. */
 bool wb_verb_command(struct wb_verb_call *c, const char *verb, const char **format, const char *const **argv);

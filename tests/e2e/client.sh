@@ -12,7 +12,7 @@ clang-22 -c a.c -o plain.o
 step "--version, --help, usage"
 assert_match "--version" '[0-9]+\.[0-9]+' "$("$WAYBILL" --version)"
 help=$("$WAYBILL" --help)
-for verb in stats status stop doctor explain fix scan clear prune; do assert_match "--help" "$verb" "$help"; done
+for verb in stats trace status stop doctor explain fix scan clear prune; do assert_match "--help" "$verb" "$help"; done
 rc=0
 "$WAYBILL" >/dev/null 2>&1 || rc=$?
 assert_eq "no arguments" 2 $rc
@@ -79,6 +79,61 @@ grep -q 'prefix-map' "$T/fix.txt" || fail "fix: $(cat "$T/fix.txt")"
 if "$WAYBILL" fix -- clang-22 a.c -o a >"$T/fix.txt" 2>&1; then fail "fix of a command that runs locally"; fi
 grep -q 'not_a_compile' "$T/fix.txt" || fail "fix names no reason: $(cat "$T/fix.txt")"
 
+step "one build: stats --last-build, trace, the build log"
+cat >build.ninja <<END
+rule cc
+  command = '$WAYBILL' clang-22 \$flags -c a.c -o \$out
+build b1.o: cc
+  flags = -DONE
+build b2.o: cc
+  flags = -DTWO
+build b3.o: cc
+  flags = -DTHREE
+END
+ninja -j2 >"$T/ninja.log" || fail "ninja: $(cat "$T/ninja.log")"
+"$WAYBILL" stats --last-build --json >"$T/last.json" || fail "stats --last-build --json"
+python3 - "$T/last.json" <<'END' || fail "the last build: $(cat "$T/last.json")"
+import json, sys
+s = json.load(open(sys.argv[1]))
+assert s["build"].startswith("ninja-"), s["build"]
+assert (s["jobs"], s["hits"], s["executed"], s["local"]) == (3, 0, 3, 0), s
+assert s["us"] > 0 and s["stage_us"]["scan"]["jobs"] == 3 and s["stage_us"]["execute"]["jobs"] == 3
+assert s["damaged_lines"] == 0 and len(s["slowest"]) == 3
+END
+"$WAYBILL" stats --last-build | grep -q 'p95' || fail "stats --last-build prints no table"
+"$WAYBILL" trace >"$T/trace1.json" || fail "trace"
+"$WAYBILL" trace --last-build -o trace2.json >"$T/nothing" || fail "trace -o"
+assert_same "$T/trace1.json" trace2.json
+[ ! -s "$T/nothing" ] || fail "trace -o prints to standard output"
+python3 - trace2.json "$T"/cache/waybill/build-log/jobs.jsonl <<'END' || fail "trace: $(cat trace2.json)"
+import json, sys
+jobs = [e for e in json.load(open(sys.argv[1]))["traceEvents"] if e["ph"] == "X" and e["cat"] != "stage"]
+log = [json.loads(line) for line in open(sys.argv[2])]
+assert len(jobs) == 3 and all(j["dur"] > 0 and len(j["args"]["action"]) == 64 for j in jobs), jobs
+assert len({e["action"] for e in log[-3:]}) == 3 and len({e["build"] for e in log[-3:]}) == 1, log[-3:]
+assert log[-1]["build"] != log[0]["build"] and log[-1]["exit"] == 0, log
+END
+rm b2.o
+ninja -j2 >"$T/ninja.log" || fail "ninja: $(cat "$T/ninja.log")"
+"$WAYBILL" stats --last-build --json | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+assert (s["jobs"], s["hits"], s["hits_local"], s["executed"]) == (1, 1, 1, 0), s' || fail "the build after that"
+for wrong in "stats --last-build --reset" "trace x" "trace -o" "stats --last-build x"; do
+  rc=0
+  # shellcheck disable=SC2086  # words are meant
+  "$WAYBILL" $wrong >/dev/null 2>&1 || rc=$?
+  assert_eq "$wrong" 2 $rc
+done
+rc=0
+"$WAYBILL" trace -o "$T/no/such/trace.json" 2>"$T/err.txt" || rc=$?
+assert_eq "trace into a directory that is not there" 1 $rc
+rm -rf "$T/cache/waybill/build-log"
+rc=0
+"$WAYBILL" stats --last-build >/dev/null 2>"$T/err.txt" || rc=$?
+assert_eq "no build log" 1 $rc
+assert_match "no build log" 'build log' "$(cat "$T/err.txt")"
+
 step "clear and prune"
 echo '#define VALUE 1' >value.h
 stats_reset
@@ -100,10 +155,10 @@ assert_eq "daemons" "" "$(daemon_pids)"
 
 step "settings per request"
 stats_reset
-WAYBILL_MODE=local "$WAYBILL" clang-22 -c a.c -o a.o
+WAYBILL_MODE=off "$WAYBILL" clang-22 -c a.c -o a.o
 assert_counts 1 configured=1
 mkdir -p "$T/config/waybill"
-echo 'mode = local' >"$T/config/waybill/waybill.conf"
+echo 'mode = off' >"$T/config/waybill/waybill.conf"
 "$WAYBILL" clang-22 -c a.c -o a.o
 assert_counts 2 configured=2
 WAYBILL_MODE=auto "$WAYBILL" clang-22 -c a.c -o a.o

@@ -9,6 +9,9 @@
 #   E2E_TMP=DIR   where $T is made (default /tmp: the socket's path must stay short)
 #   E2E_SHARED=DIR  where tests of one run share what each would have to copy (same filesystem as E2E_TMP)
 #   E2E_JOBS=N    ninja's -j (default: the number of cores)
+#   E2E_REMOTE=casd  the same test on a cluster: buildbox-casd (tests/interop/casd.sh), started for it and stopped after it.
+#                 The test's text does not change; beside its own assertions, nothing may have fallen back to the sandbox
+#                 of this machine (remote_account)
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -18,6 +21,18 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd -- "$here/../.." && pwd)
 jobs=${E2E_JOBS:-$(nproc)}
 
+# The cluster's programs are looked for while HOME and WAYBILL_TEST_VENV are still the user's. A test without them fails.
+# shellcheck source=tests/interop/casd.sh
+source "$top/tests/interop/casd.sh"
+case ${E2E_REMOTE-} in
+"") ;;
+casd | own) casd_setup ;; # own: the test starts its cluster itself, and knows what may fall back
+*)
+  echo "FAIL: E2E_REMOTE is '$E2E_REMOTE', not casd" >&2
+  exit 1
+  ;;
+esac
+
 # A setting of the user's must not reach a test; neither may anything that changes what compilers do.
 for v in $(compgen -e); do
   case $v in
@@ -26,7 +41,7 @@ for v in $(compgen -e); do
     LDFLAGS | SOURCE_DATE_EPOCH | LANGUAGE | LC_* | CLICOLOR_FORCE | COLUMNS) unset "$v" ;;
   esac
 done
-export LC_ALL=C.UTF-8 TERM=xterm
+export LC_ALL=C.UTF-8 TERM=xterm PYTHONDONTWRITEBYTECODE=1
 
 T=$(mktemp -d "${E2E_TMP:-/tmp}/wb-e2e.XXXXXX")
 mkdir -p "$T/home" "$T/cache" "$T/run" "$T/config" "$T/tmp"
@@ -111,7 +126,33 @@ stop_daemon() {
   fail "the daemon does not end: $(daemon_pids)"
 }
 
-stats_reset() { "$WAYBILL" stats --reset >/dev/null; }
+stats_reset() {
+  remote_account
+  "$WAYBILL" stats --reset >/dev/null
+}
+
+# With E2E_REMOTE: what the counters say since they were reset last must be explained. Everything that was executed was so
+# on the cluster, but for actions that failed there: those run again in the sandbox here, and only an error in the source
+# may have that effect. Called before each reset and at the end.
+remote_seen=0
+remote_account() {
+  [ "${E2E_REMOTE-}" = casd ] || return 0
+  local executed remote hits fallbacks failed errors
+  read -r executed remote hits fallbacks failed errors < <(stat_keys executed remote_executed remote_hits fallbacks \
+    fallback_reasons.remote_failed compile_errors)
+  assert_eq "runs in the sandbox instead of the cluster ($(fallback_reasons))" "$failed" "$fallbacks"
+  [ "$failed" -le "$errors" ] || fail "$failed actions failed on the cluster, but only $errors compiles are in error"
+  [ "$executed" -le $((remote + fallbacks)) ] || fail "$executed executed, of these only $remote on the cluster"
+  remote_seen=$((remote_seen + remote + hits))
+}
+
+# fallback_reasons: "reason=count ..." of what was meant for the cluster and ran in the sandbox here; sorted.
+fallback_reasons() {
+  "$WAYBILL" stats --json | python3 -S -c '
+import json, sys
+reasons = json.load(sys.stdin).get("fallback_reasons", {})
+print(" ".join(f"{k}={v}" for k, v in sorted(reasons.items()) if v))'
+}
 
 # local_reasons: "reason=count ..." of every local run, sorted; empty when there was none.
 local_reasons() {
@@ -139,6 +180,14 @@ on_exit() {
   local rc=$? p
   set +e
   trap - EXIT
+  if [ $rc = 0 ] && [ "${E2E_REMOTE-}" = casd ]; then
+    (
+      set -e
+      remote_account
+      [ "$remote_seen" -gt 0 ] || fail "nothing ran on the cluster and nothing came from it"
+    )
+    rc=$?
+  fi
   if [ $rc != 0 ] && [ $rc != 77 ]; then
     echo "---- $0 failed ($rc); counters:" >&2
     timeout 20 "$WAYBILL" stats >&2
@@ -146,6 +195,10 @@ on_exit() {
       echo "---- $log:" >&2
       tail -n 60 "$log" >&2
     done
+    [ -z "$casd_dir" ] || {
+      echo "---- $casd_dir/log:" >&2
+      tail -n 20 "$casd_dir/log" >&2
+    }
   fi
   [ -z "${sandbox_watch_pid-}" ] || kill "$sandbox_watch_pid" 2>/dev/null
   timeout 20 "$WAYBILL" stop >/dev/null 2>&1
@@ -153,16 +206,27 @@ on_exit() {
     kill -CONT "$p" 2>/dev/null
     kill -KILL "$p" 2>/dev/null
   done
+  casd_cleanup
   if [ -n "${E2E_KEEP-}" ]; then
     echo "kept: $T" >&2
   else
-    ! mountpoint -q "$T/cache" || umount -l "$T/cache"
+    for p in "$T/cache" "$T/casd/cache"; do
+      ! mountpoint -q "$p" || umount -l "$p"
+    done
     chmod -R u+w "$T" 2>/dev/null
     rm -rf -- "$T"
   fi
   exit $rc
 }
 trap on_exit EXIT
+
+if [ "${E2E_REMOTE-}" = casd ]; then
+  # A test that has system directories of its own keeps them here: they are part of the worker's image too.
+  mkdir -p "$T/system"
+  casd_dirs=("$T/system")
+  casd_start "$T/casd" || fail "no cluster"
+  export WAYBILL_REMOTE=grpc://127.0.0.1:$casd_port
+fi
 
 # ---- projects
 

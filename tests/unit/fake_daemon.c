@@ -243,7 +243,7 @@ static void verb(int fd, const struct wb_frame *frame)
 	send_message(fd, WB_FRAME_VERB_OUTPUT, &o.base);
 	o.stderr = bytes("");
 	o.last = true;
-	o.exit_code = strcmp(m->verb, "stop") == 0 ? 0 : 6;
+	o.exit_code = strcmp(m->verb, "stop") == 0 || strcmp(m->verb, "trace") == 0 ? 0 : 6;
 	send_message(fd, WB_FRAME_VERB_OUTPUT, &o.base);
 	wb_buf_release(&b);
 	if (strcmp(m->verb, "stop") == 0) {

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/fileio.h"
 #include "reapi/messages.h"
+#include "reapi/directories.h"
 #include "reapi/tree.h"
 #include "service/action.h"
 #include "unit.h"
@@ -382,8 +383,29 @@ static void test_big_tree(void **state)
 			  &f->err);
 	for (int i = 0; i < 20000; i++)
 		assert_ok(wb_tree_add_file(&t, wb_arena_printf(&f->a, "r/flat/f%d", i), &d, false, &f->err), &f->err);
-	assert_ok(wb_tree_finish(&root, &blob, &n, &t, &f->err), &f->err);
+	assert_ok(wb_tree_finish(&root, &blob, &n, &t, NULL, &f->err), &f->err);
 	assert_int_equal(n, 300 * 2 + 4);
+
+	/* The same with a memory, empty and full: the same bytes. */
+	struct wb_directories *known = wb_directories_new();
+	for (int i = 0; i < 2; i++) {
+		struct wb_tree_blob *again;
+		struct wb_digest same;
+		size_t m;
+		assert_ok(wb_tree_finish(&same, &again, &m, &t, known, &f->err), &f->err);
+		assert_true(wb_digest_eq(&root, &same));
+		assert_int_equal(m, n);
+		for (size_t k = 0; k < n; k++) {
+			assert_true(wb_digest_eq(&blob[k].digest, &again[k].digest));
+			assert_memory_equal(blob[k].data, again[k].data, (size_t)blob[k].digest.size);
+		}
+	}
+	/* One more file in one directory: found out, although all the others are known. */
+	struct wb_digest other;
+	assert_ok(wb_tree_add_file(&t, "r/a/d7/e/one-more", &d, true, &f->err), &f->err);
+	assert_ok(wb_tree_finish(&other, &blob, &n, &t, known, &f->err), &f->err);
+	assert_false(wb_digest_eq(&root, &other));
+	wb_directories_free(known);
 	assert_int_equal(wb_tree_kind(&t, "r/a/d7/e"), WB_TREE_DIRECTORY);
 	assert_int_equal(wb_tree_kind(&t, "r/a/d7/e/f7"), WB_TREE_FILE);
 	assert_int_equal(wb_tree_kind(&t, "r/a/d7/f7"), WB_TREE_NONE);

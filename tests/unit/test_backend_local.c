@@ -85,10 +85,10 @@ struct spec {
 
 static void upload_bytes(struct fixture *f, struct wb_digest *d, const void *data, size_t n)
 {
-	int64_t sent = 0;
+	struct wb_backend_call call = {0};
 	wb_digest_of(d, data, n);
 	struct wb_blob blob = {.digest = *d, .data = data};
-	assert_ok(f->b->upload(f->b, &blob, 1, &sent, &f->err), &f->err);
+	assert_ok(f->b->upload(f->b, &call, &blob, 1, &f->err), &f->err);
 }
 
 static size_t length(const char *const *v)
@@ -129,7 +129,7 @@ static struct wb_digest make_action(struct fixture *f, const struct spec *s)
 			assert_ok(wb_tree_add_directory(&t, in->path, &f->err), &f->err);
 		}
 	}
-	assert_ok(wb_tree_finish(&root, &dir, &n, &t, &f->err), &f->err);
+	assert_ok(wb_tree_finish(&root, &dir, &n, &t, NULL, &f->err), &f->err);
 	for (size_t i = 0; i < n; i++)
 		upload_bytes(f, &d, dir[i].data, (size_t)dir[i].digest.size);
 	wb_tree_release(&t);
@@ -158,9 +158,15 @@ static struct wb_digest make_action(struct fixture *f, const struct spec *s)
 	return d;
 }
 
+static wb_status look_up(struct fixture *f, struct wb_action_result *r, const struct wb_digest *action)
+{
+	struct wb_backend_call call = {.action = *action};
+	return f->b->lookup(f->b, r, &f->a, &call, &f->err);
+}
+
 static wb_status execute(struct fixture *f, struct wb_action_result *r, const struct wb_digest *action)
 {
-	struct wb_execution x = {.action = *action};
+	struct wb_backend_call x = {.action = *action};
 	return f->b->execute(f->b, r, &f->a, &x, &f->err);
 }
 
@@ -174,12 +180,12 @@ static struct wb_digest sh(struct fixture *f, const char *script, const char *co
 
 static const char *output_text(struct fixture *f, const struct wb_action_result *r, const char *path)
 {
-	char *data;
-	int64_t bytes = 0;
+	struct wb_backend_call call = {0};
 	for (size_t i = 0; i < r->nfile; i++)
 		if (strcmp(r->file[i].path, path) == 0) {
-			assert_ok(f->b->fetch_bytes(f->b, &data, &f->a, &r->file[i].digest, &bytes, &f->err), &f->err);
-			return data;
+			struct wb_fetch fetch = {.digest = r->file[i].digest};
+			assert_ok(f->b->fetch(f->b, &f->a, &call, &fetch, 1, &f->err), &f->err);
+			return fetch.data;
 		}
 	return NULL;
 }
@@ -229,7 +235,7 @@ static void runs(struct fixture *f)
 	struct wb_digest action = make_action(
 	    f, &(struct spec){.argv = argv, .env = env, .output = out, .input = in, .ninput = 7, .wd = "r/build"});
 	struct wb_action_result r, hit;
-	assert_code(f->b->lookup(f->b, &hit, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &hit, &action), WB_ENOENT);
 	assert_ok(execute(f, &r, &action), &f->err);
 	assert_string_equal(r.err_text, "err\n");
 	assert_string_equal(r.out_text, "out\n");
@@ -239,7 +245,7 @@ static void runs(struct fixture *f)
 	assert_string_equal(output_text(f, &r, "here.d"), "tool x y\n");
 	assert_true(r.file[0].exec);
 	assert_string_equal(r.file[0].path, "here.d");
-	assert_ok(f->b->lookup(f->b, &hit, &f->a, &action, &f->err), &f->err);
+	assert_ok(look_up(f, &hit, &action), &f->err);
 	assert_int_equal(hit.nfile, 2);
 	assert_string_equal(hit.err_text, "err\n");
 	assert_true(wb_digest_eq(&hit.file[1].digest, &r.file[1].digest));
@@ -247,12 +253,13 @@ static void runs(struct fixture *f)
 	/* A restart knows it still; fetching gives a fresh, writable file. */
 	close_backend(f);
 	open_backend(f);
-	assert_ok(f->b->lookup(f->b, &hit, &f->a, &action, &f->err), &f->err);
+	assert_ok(look_up(f, &hit, &action), &f->err);
 	char *to = wb_arena_printf(&f->a, "%s/fetched", f->dir);
 	struct stat st;
-	int64_t bytes = 0;
-	assert_ok(f->b->fetch(f->b, &hit.file[1].digest, to, false, &bytes, &f->err), &f->err);
-	assert_int_equal(bytes, 14);
+	struct wb_backend_call call = {0};
+	struct wb_fetch fetch = {.digest = hit.file[1].digest, .path = to};
+	assert_ok(f->b->fetch(f->b, &f->a, &call, &fetch, 1, &f->err), &f->err);
+	assert_int_equal(call.received, 14);
 	assert_int_equal(stat(to, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
 	assert_int_equal(st.st_nlink, 1);
@@ -274,7 +281,7 @@ static void failures(struct fixture *f)
 	assert_ok(execute(f, &r, &action), &f->err);
 	assert_int_equal(r.exit_code, 3);
 	assert_string_equal(r.err_text, "no\n");
-	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &r, &action), WB_ENOENT);
 
 	action = sh(f, "sh -c 'kill -SEGV $$'", out, NULL, 0);
 	assert_ok(execute(f, &r, &action), &f->err);
@@ -284,7 +291,7 @@ static void failures(struct fixture *f)
 	action = make_action(f, &(struct spec){.argv = argv, .wd = "r", .do_not_cache = true});
 	assert_ok(execute(f, &r, &action), &f->err);
 	assert_int_equal(r.exit_code, 0);
-	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &r, &action), WB_ENOENT);
 
 	const char *none[] = {"/no/such/compiler", NULL};
 	action = make_action(f, &(struct spec){.argv = none, .wd = "r"});
@@ -306,7 +313,7 @@ static void long_text(struct fixture *f)
 	       NULL, NULL, 0);
 	assert_ok(execute(f, &r, &action), &f->err);
 	assert_int_equal(r.err_len, 3000 * 41);
-	assert_ok(f->b->lookup(f->b, &r, &f->a, &action, &f->err), &f->err);
+	assert_ok(look_up(f, &r, &action), &f->err);
 	assert_int_equal(r.err_len, 3000 * 41);
 	assert_memory_equal(r.err_text + 2999 * 41, "0123456789012345678901234567890123456789\n", 41);
 }
@@ -361,7 +368,7 @@ static void attacks(struct fixture *f)
 		if (!wb_is_ok(s)) {
 			assert_int_equal(wb_sandbox_kind(f->sandbox), WB_SANDBOX_NONE);
 			assert_int_equal(s.code, WB_EUNSUPPORTED);
-			assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+			assert_code(look_up(f, &r, &action), WB_ENOENT);
 		}
 		assert_true(store_is_sound(f));
 	}
@@ -390,7 +397,7 @@ static void crowded(struct fixture *f)
 	wb_status s = execute(f, &r, &action);
 	assert_int_equal(s.code, WB_EUNSUPPORTED);
 	assert_says(&f->err, "changed its own input");
-	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &r, &action), WB_ENOENT);
 	assert_true(store_is_sound(f));
 }
 
@@ -491,16 +498,17 @@ static void corruption(struct fixture *f)
 		assert_string_equal(output_text(f, &r, "a.o"), "good content of a\n");
 	}
 	/* An output: found when it is fetched. */
-	assert_ok(f->b->lookup(f->b, &r, &f->a, &action, &f->err), &f->err);
+	assert_ok(look_up(f, &r, &action), &f->err);
 	assert_int_equal(chmod(path, 0600), 0);
 	int fd = open(path, O_WRONLY);
 	assert_int_equal(pwrite(fd, "bad!", 4, 0), 4);
 	close(fd);
 	char *to = wb_arena_printf(&f->a, "%s/fetched", f->dir);
-	int64_t bytes = 0;
-	assert_code(f->b->fetch(f->b, &r.file[0].digest, to, false, &bytes, &f->err), WB_ENOENT);
+	struct wb_backend_call call = {0};
+	struct wb_fetch fetch = {.digest = r.file[0].digest, .path = to};
+	assert_code(f->b->fetch(f->b, &f->a, &call, &fetch, 1, &f->err), WB_ENOENT);
 	assert_int_equal(access(to, F_OK), -1);
-	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &r, &action), WB_ENOENT);
 }
 
 static void test_corruption(void **state)
@@ -531,12 +539,12 @@ static void cancels(struct fixture *f)
 	pthread_t t;
 	int64_t start = wb_clock_ns();
 	assert_int_equal(pthread_create(&t, NULL, cancel_soon, &c), 0);
-	struct wb_execution x = {.action = action, .cancel = &c.cancel};
+	struct wb_backend_call x = {.action = action, .cancel = &c.cancel};
 	assert_code(f->b->execute(f->b, &r, &f->a, &x, &f->err), WB_ECANCELED);
 	pthread_join(t, NULL);
 	assert_true(wb_clock_ns() - start < 5000000000LL);
 	assert_int_equal(wb_slots_used(f->slots), 0);
-	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &r, &action), WB_ENOENT);
 }
 
 static void test_cancels(void **state)
@@ -699,7 +707,7 @@ struct sleeper {
 static void *sleep_in(void *arg)
 {
 	struct sleeper *x = arg;
-	struct wb_execution e = {.action = x->action};
+	struct wb_backend_call e = {.action = x->action};
 	struct wb_action_result r;
 	struct wb_arena a;
 	wb_arena_init(&a);
@@ -816,19 +824,19 @@ static void full_disk(struct fixture *f)
 	    sh(f, "head -c 30000000 /dev/zero > big || { echo failed >&2; exit 1; }", out, NULL, 0);
 	assert_code(execute(f, &r, &action), WB_ENOSPC);
 	assert_tmp_empty(f);
-	assert_code(f->b->lookup(f->b, &r, &f->a, &action, &f->err), WB_ENOENT);
+	assert_code(look_up(f, &r, &action), WB_ENOENT);
 
 	char *big = calloc(1, 20 << 20), *path = wb_arena_printf(&f->a, "/tmp/waybill-test-big-%d", (int)getpid());
 	struct wb_blob blob = {.data = big};
-	int64_t sent = 0;
+	struct wb_backend_call call = {0};
 	wb_digest_of(&blob.digest, big, 20 << 20);
-	assert_code(f->b->upload(f->b, &blob, 1, &sent, &f->err), WB_ENOSPC);
+	assert_code(f->b->upload(f->b, &call, &blob, 1, &f->err), WB_ENOSPC);
 	assert_ok(wb_file_write(path, big, 20 << 20, 0600, &f->err), &f->err);
 	free(big);
 	blob.data = NULL;
 	blob.path = path;
-	assert_code(f->b->upload(f->b, &blob, 1, &sent, &f->err), WB_ENOSPC);
-	assert_int_equal(sent, 0);
+	assert_code(f->b->upload(f->b, &call, &blob, 1, &f->err), WB_ENOSPC);
+	assert_int_equal(call.sent, 0);
 	assert_false(wb_store_has(f->store, &blob.digest));
 	assert_tmp_empty(f);
 	unlink(path);
@@ -852,19 +860,19 @@ static void stale(struct fixture *f)
 {
 	char *path = wb_arena_printf(&f->a, "%s/input", f->dir);
 	struct wb_blob blob = {.path = path};
-	int64_t sent = 0;
+	struct wb_backend_call call = {0};
 	wb_digest_of(&blob.digest, "old", 3);
-	assert_code(f->b->upload(f->b, &blob, 1, &sent, &f->err), WB_ESTALE);
+	assert_code(f->b->upload(f->b, &call, &blob, 1, &f->err), WB_ESTALE);
 	assert_ok(wb_file_write(path, "new", 3, 0600, &f->err), &f->err);
-	assert_code(f->b->upload(f->b, &blob, 1, &sent, &f->err), WB_ESTALE);
+	assert_code(f->b->upload(f->b, &call, &blob, 1, &f->err), WB_ESTALE);
 	assert_false(wb_store_has(f->store, &blob.digest));
 	assert_ok(wb_file_write(path, "old", 3, 0600, &f->err), &f->err);
-	assert_ok(f->b->upload(f->b, &blob, 1, &sent, &f->err), &f->err);
-	assert_int_equal(sent, 3);
+	assert_ok(f->b->upload(f->b, &call, &blob, 1, &f->err), &f->err);
+	assert_int_equal(call.sent, 3);
 	/* What is there does not travel, and is not even looked for. */
 	unlink(path);
-	assert_ok(f->b->upload(f->b, &blob, 1, &sent, &f->err), &f->err);
-	assert_int_equal(sent, 3);
+	assert_ok(f->b->upload(f->b, &call, &blob, 1, &f->err), &f->err);
+	assert_int_equal(call.sent, 3);
 }
 
 static void test_stale(void **state)

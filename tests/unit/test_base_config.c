@@ -130,7 +130,7 @@ static void test_file_errors(void **state)
 	    {"jobs\n", ":1: ", "'jobs'"},
 	    {"# x\njobs = many\n", ":2: ", "'many'"},
 	    {"= 3\n", ":1: ", "''"},
-	    {"mode = fast\n", ":1: ", "auto or local"},
+	    {"mode = fast\n", ":1: ", "auto, remote, cache, local or off"},
 	    {"log_level =\n", ":1: ", "error, warn, info or debug"},
 	    {"jobs = 1 # no comment here\n", ":1: ", "1 # no"},
 	};

@@ -520,6 +520,18 @@ static void verbs(void **state)
 	expect(f, 6, "verb fix [--format=json] [--] [gcc] [--json] [-c] [a.c]\n", "to stderr\n");
 	run(f, "prune", "10G");
 	expect(f, 6, "verb prune [10G]\n", "to stderr\n");
+	/* `-o FILE` is the client's affair, wherever it stands; what is not text for people is in the file. */
+	run(f, "trace", "--last-build");
+	expect(f, 0, "verb trace [--last-build]\n", "to stderr\n");
+	run(f, "trace", "-o", "trace.json", "--last-build");
+	expect(f, 0, "", "to stderr\n");
+	assert_string_equal(read_text(f, "work/trace.json"), "verb trace [--last-build]\n");
+	run(f, "trace", "-otrace.json");
+	expect(f, 0, "", "to stderr\n");
+	assert_string_equal(read_text(f, "work/trace.json"), "verb trace\n");
+	run(f, "trace", "-o", "no/such/dir/trace.json");
+	assert_int_equal(WEXITSTATUS(f->status), 1);
+	assert_true(says(&f->err_out, "no/such/dir"));
 	assert_int_equal(lines(f, "run/starts"), 1);
 	run(f, "stop");
 	expect(f, 0, "verb stop\n", "to stderr\n");
@@ -534,6 +546,7 @@ static void verbs(void **state)
 	    {"scan", "--", NULL},     {"fix", "gcc", NULL},           {"explain", NULL, NULL},
 	    {"prune", "1", "2"},      {"scan", "--format=xml", "--"}, {"clear", "--", "x"},
 	    {"-x", NULL, NULL},       {"help", "nothing", NULL},      {"--settings=x", NULL, NULL},
+	    {"trace", "-o", NULL},    {"trace", "x", NULL},           {"stats", "-o", "x"},
 	};
 	unsigned before = lines(f, "run/starts");
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
