@@ -375,10 +375,10 @@ static const char *advice_tls(const struct wb_rpc_status *st, const struct wb_ch
 			   ? "TLS failed: look at remote_ca, remote_cert and remote_key"
 			   : "TLS failed: look at remote_ca; if the server wants a client certificate, set remote_cert "
 			     "and remote_key";
-	/* TLS 1.3: the server finds the client's certificate wanting when the client thinks that all is done. nginx answers
-	 * HTTP 400 then. */
-	if (says(st, "socket closed") || says(st, "connection reset") || says(st, "broken pipe") || says(st, "goaway") ||
-	    says(st, "status: 400"))
+	/* TLS 1.3: the server finds the client's certificate wanting when the client thinks that all is done. nginx
+	 * answers HTTP 400 then. */
+	if (says(st, "socket closed") || says(st, "connection reset") || says(st, "broken pipe") ||
+	    says(st, "goaway") || says(st, "status: 400"))
 		return c->has_cert ? "the server may not accept this client's certificate (remote_cert)"
 				   : "the server may want a client certificate: set remote_cert and remote_key";
 	return NULL;

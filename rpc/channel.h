@@ -21,10 +21,9 @@ struct wb_channel_config {
 	struct wb_endpoint endpoint;
 	struct wb_credential_files files;
 	size_t receive_max;      /* bytes of one message from the server; 0: 4 MiB */
-	int64_t keepalive_ns;    /* ping after so long without a byte while calls run; 0: 20 s. Unanswered for 10 s: the
-				  * connection counts as lost. After two pings with no data between
-				  * them there are no more until data moves again: most servers
-				  * hang up on a third */
+	/* Ping after so long without a byte while calls run; 0: 20 s. Unanswered for 10 s: the connection counts as lost.
+	 * After two pings with no data between them there are no more until data moves: most servers hang up on a third. */
+	int64_t keepalive_ns;
 	const char *tool;        /* user agent: "waybill/0.1.0" */
 };
 

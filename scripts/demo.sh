@@ -1,13 +1,28 @@
 #!/usr/bin/env bash
-# The main job on the embedded backend: set up, build Waybill, then build examples/llvm-tools with its precompiled headers in
-# two checkouts, every compile in a sandbox away from them. Ends in a table of what happened.
+# The main job: set up, build Waybill, then build examples/llvm-tools with its precompiled headers in two checkouts, every
+# compile away from them. Ends in a table of what happened.
+#   scripts/demo.sh             on the embedded backend: in sandboxes on this machine
+#   scripts/demo.sh --remote    on a Remote Execution API server: buildbox-casd, from PyPI, on loopback
 # Cache, sockets and checkouts live in a temporary directory, which is removed at the end (KEEP=1 keeps it).
 set -euo pipefail
 cd -- "$(dirname -- "$0")/.."
 top=$PWD
 jobs=${JOBS:-$(nproc)}
+remote=no
+case ${1-} in
+'') ;;
+--remote) remote=yes ;;
+*)
+  sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+  ;;
+esac
 
 scripts/setup.sh --packages
+if [ $remote = yes ]; then
+  source tests/interop/casd.sh
+  casd_setup
+fi
 echo "Building Waybill (preset release) ..."
 mkdir -p build
 if ! { CC=gcc CXX=g++ cmake --preset release && cmake --build --preset release -j "$jobs"; } >build/release.log 2>&1; then
@@ -23,6 +38,7 @@ mkdir -m 700 "$tmp/run"
 export XDG_CACHE_HOME=$tmp/cache XDG_RUNTIME_DIR=$tmp/run XDG_CONFIG_HOME=$tmp/config
 finish() {
   "$waybill" stop >/dev/null 2>&1 || true
+  [ $remote = no ] || casd_cleanup
   if [ -n "${KEEP-}" ]; then
     echo "kept: $tmp"
   else
@@ -31,6 +47,12 @@ finish() {
   fi
 }
 trap finish EXIT
+title="examples/llvm-tools, clang-22"
+if [ $remote = yes ]; then
+  casd_start "$tmp/casd"
+  export WAYBILL_REMOTE=grpc://127.0.0.1:$casd_port
+  title+=", on casd"
+fi
 
 # checkout NAME DIRECTORY: configure and build a copy of the example there; its row of numbers goes to $tmp/NAME.
 checkout() {
@@ -55,8 +77,9 @@ checkout() {
   "$waybill" stats --json | python3 -c '
 import json, sys
 s = json.load(sys.stdin)
-print(s["jobs"], s["executed"], s["cache_hits"], s["local"], s["sandbox_mismatch"])
-for reason, n in sorted(s["local_reasons"].items()):
+print(s["jobs"], s["executed"], s["cache_hits"], s["remote_executed"] + s["remote_hits"], s["fallbacks"], s["local"],
+      s["sandbox_mismatch"])
+for reason, n in sorted(s["local_reasons"].items()) + sorted(s["fallback_reasons"].items()):
     print(reason, n)' >"$tmp/$name"
   sed -i "1s/\$/ $works $seconds/" "$tmp/$name"
 }
@@ -64,17 +87,19 @@ for reason, n in sorted(s["local_reasons"].items()):
 checkout first "$tmp/one"
 checkout second "$tmp/two/a-longer-path/to/another/work-tree"
 
-python3 - "$tmp" "$tmp/one/build" "$tmp/two/a-longer-path/to/another/work-tree/build" <<'PY'
+python3 - "$title" "$remote" "$tmp" "$tmp/one/build" "$tmp/two/a-longer-path/to/another/work-tree/build" <<'PY'
 import filecmp, os, sys
 
-tmp, one, two = sys.argv[1:]
-columns = ["jobs", "executed", "cache hits", "local", "sandbox mismatch", "programs work", "build time"]
+title, remote, tmp, one, two = sys.argv[1:]
+remote = remote == "yes"
+columns = ["jobs", "executed", "cache hits", "on the cluster", "fallbacks", "local", "sandbox mismatch", "programs work",
+           "build time"]
 rows, reasons = {}, []
 for name in ("first", "second"):
     with open(os.path.join(tmp, name)) as f:
         first, *rest = f.read().splitlines()
-    rows[name] = first.split(maxsplit=6)
-    reasons += [f"  {name} checkout, local: {line}" for line in rest]
+    rows[name] = first.split(maxsplit=8)
+    reasons += [f"  {name} checkout: {line}" for line in rest]
 
 
 def same(suffixes, executable=False):
@@ -92,14 +117,17 @@ def same(suffixes, executable=False):
 
 width = max(map(len, columns)) + 2
 print()
-print(f"{'examples/llvm-tools, clang-22':34}{'first checkout':>16}{'second checkout':>18}")
+print(f"{title:40}{'first checkout':>16}{'second checkout':>18}")
 for i, column in enumerate(columns):
-    print(f"{column:34}{rows['first'][i]:>16}{rows['second'][i]:>18}")
-print(f"{'identical .pch, both checkouts':34}{'':16}{same(('.pch',)):>18}")
-print(f"{'identical .o':34}{'':16}{same(('.o',)):>18}")
-print(f"{'identical programs':34}{'':16}{same((), executable=True):>18}")
+    if column in ("on the cluster", "fallbacks") and not remote:
+        continue
+    print(f"{column:40}{rows['first'][i]:>16}{rows['second'][i]:>18}")
+print(f"{'identical .pch, both checkouts':40}{'':16}{same(('.pch',)):>18}")
+print(f"{'identical .o':40}{'':16}{same(('.o',)):>18}")
+print(f"{'identical programs':40}{'':16}{same((), executable=True):>18}")
 for line in reasons:
     print(line)
-ok = all(rows[n][4] == "0" and rows[n][5] == "yes" for n in rows) and rows["second"][0] == rows["second"][2]
+ok = all(r[6] == "0" and r[7] == "yes" and r[3] == (r[0] if remote else "0") for r in rows.values())
+ok = ok and rows["second"][0] == rows["second"][2]
 sys.exit(0 if ok else "demo: not what was expected, see above")
 PY

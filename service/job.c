@@ -53,8 +53,7 @@ void wb_job_release(struct wb_job *j)
 		wb_slots_give(j->service->compile_slots);
 	if (j->answer == WB_JOB_CANCELED || (j->answer == WB_JOB_RUN_LOCAL && !j->finished))
 		wb_stats_add(j->service->stats, WB_COUNT_CANCELED, 1);
-	if (j->req.argv)
-		wb_job_log(j);
+	wb_job_log(j);
 	wb_buf_release(&j->out_text);
 	wb_buf_release(&j->err_text);
 	wb_arena_release(&j->arena);
@@ -239,6 +238,7 @@ static bool from_memo(struct wb_job *j, const struct wb_digest *key)
 
 	if (!wb_memo_find(&j->call.action, &d, &j->arena, s->memo, key))
 		return false;
+	j->object = d.object;
 	if (!wb_is_ok(from_cache(j, &d, &err)))
 		return false; /* the long way finds out what is wrong */
 	j->hit = j->memo = true;
@@ -404,6 +404,7 @@ static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_er
 				return wb_ok();
 			}
 			wb_delivery_of_plan(&d, &j->arena, p);
+			j->object = d.object;
 			planned = true;
 		}
 		wb_status st = attempt_once(j, &d, err);
@@ -481,6 +482,8 @@ void wb_job_run(struct wb_job *j)
 		}
 	}
 	account(j);
+	if (j->answer == WB_JOB_DONE)
+		wb_job_log(j);
 }
 
 void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n)
@@ -507,6 +510,7 @@ void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, 
 		if (wait_status == 0)
 			wb_log(WB_LOG_WARN, "the action failed but the original command passed: %s", p->cmd.source);
 	}
+	wb_job_log(j);
 	if (!j->capture_stderr)
 		return;
 	struct wb_mapback m = local_mapback(j);

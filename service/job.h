@@ -53,6 +53,7 @@ struct wb_job {
 	struct wb_backend *backend; /* that gave the result, or was tried last */
 	enum wb_reason fallback;    /* why it did not run on the cluster, NONE */
 	bool hit, memo, joined;
+	const char *object; /* absolute path of the main output, once it is known */
 
 	enum wb_job_answer answer;
 	/* WB_JOB_DONE */
@@ -66,6 +67,7 @@ struct wb_job {
 	bool holds_slot;
 	bool verifying; /* the action failed: the local run decides whose fault it is */
 	bool finished;  /* the launcher reported back */
+	bool logged;
 	int64_t local_started_ns;
 };
 
@@ -79,8 +81,9 @@ void wb_job_run(struct wb_job *j);
  * the user must see to j->err_text. */
 void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, size_t n);
 
-/* One line for the build log (job_log.c); wb_job_release writes it. */
-void wb_job_log(const struct wb_job *j);
+/* One line for the build log (job_log.c), once: before the client hears of the end, at the latest when it is released.
+ */
+void wb_job_log(struct wb_job *j);
 
 /* Where it is now. Any thread. */
 int wb_job_state(const struct wb_job *j);

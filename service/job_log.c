@@ -23,16 +23,6 @@ static const char *backend(const struct wb_job *j)
 	return j->call.remote ? "remote" : j->backend->name;
 }
 
-static const char *output(const struct wb_job *j)
-{
-	const struct wb_plan *p = &j->plan;
-
-	for (size_t i = 0; i < p->rewrite.noutput; i++)
-		if (p->rewrite.output[i].kind == WB_OUT_OBJECT)
-			return p->rewrite.output[i].real_path;
-	return j->what;
-}
-
 static void fill_times(struct wb_build_log_entry *e, const struct wb_job *j)
 {
 	const struct wb_record_times *t = &j->times;
@@ -54,8 +44,11 @@ static void fill_times(struct wb_build_log_entry *e, const struct wb_job *j)
 	e->ns[WB_BUILD_STAGE_LOCAL] = t->local_ns;
 }
 
-void wb_job_log(const struct wb_job *j)
+void wb_job_log(struct wb_job *j)
 {
+	if (j->logged || !j->req.config)
+		return; /* a request that was refused is no job */
+	j->logged = true;
 	const struct wb_plan *p = &j->plan;
 	char hex[WB_DIGEST_HEX];
 	struct wb_build_log_entry e = {
@@ -65,7 +58,7 @@ void wb_job_log(const struct wb_job *j)
 	    .bytes_down = j->call.remote_received,
 	    .build = j->build,
 	    .source = p->has_command && p->cmd.source ? p->cmd.source : j->what,
-	    .output = output(j),
+	    .output = j->object ? j->object : "",
 	    .backend = backend(j),
 	    .reason = j->answer == WB_JOB_RUN_LOCAL ? wb_reason_name(p->reason) : "",
 	    .fallback = j->fallback != WB_REASON_NONE ? wb_reason_name(j->fallback) : "",

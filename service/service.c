@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/fileio.h"
+#include "base/log.h"
 #include "reapi/client.h"
 #include "reapi/directories.h"
 #include "scanner/facts.h"
@@ -118,7 +119,9 @@ static wb_status open_all(struct wb_service *s, struct wb_arena *a, struct wb_er
 	s->directories = wb_directories_new();
 	s->memo = wb_memo_new();
 	s->inflight = wb_inflight_new();
-	WB_TRY(wb_build_log_new(&s->build_log, wb_arena_printf(a, "%s/build-log", dir), err));
+	/* It only tells: without it everything works. */
+	if (!wb_is_ok(wb_build_log_new(&s->build_log, wb_arena_printf(a, "%s/build-log", dir), err)))
+		wb_log(WB_LOG_WARN, "no build log: %s", err->text);
 	return wb_records_new(&s->records, wb_arena_printf(a, "%s/records", dir), err);
 }
 

@@ -221,12 +221,28 @@ remote_again() {
 }
 wait_for 60 "the cluster is used once the token is right" remote_again
 
-step "credentials that cannot be used are named before anything is compiled with them"
-for setting in CA="$pki/absent.pem" CA="$pki/openssl.cnf" TOKEN_FILE="$T/absent"; do
-  use good "$setting"
-  out=$("$WAYBILL" doctor clang-22 2>&1) && fail "doctor finds nothing wrong with $setting"
-  assert_match "$setting" "${setting#*=}" "$out"
-done
-use mutual CERT="$pki/client.pem" KEY="$pki/server.key"
-out=$("$WAYBILL" doctor clang-22 2>&1) && fail "doctor finds nothing wrong with a key of another certificate"
-assert_match "a key of another certificate" 'does not belong' "$out"
+step "credentials that cannot be used: the log that doctor names says which file, and compiles go on without the daemon"
+log=$T/run/waybill/waybilld.log
+unusable() { # unusable REGEX
+  local out
+  rm -f "$log"
+  out=$("$WAYBILL" doctor clang-22 2>&1) && fail "doctor finds nothing wrong: $out"
+  grep -qE "$1" "$log" || grep -qE "$1" <<<"$out" || fail "no '$1' in: $out; $(cat "$log")"
+  assert_match "doctor" "$log|$1" "$out"
+  "$WAYBILL" clang-22 -c a.c -o a.o || fail "the compile failed"
+  assert_same plain.o a.o
+}
+# bad SETTING=VALUE ...: like use, without asking the daemon, which cannot start
+bad() {
+  stats_reset() { :; }
+  use "$@"
+  unset -f stats_reset
+}
+bad good CA="$pki/absent.pem"
+unusable "$pki/absent.pem.*remote_ca"
+bad good CA="$pki/openssl.cnf"
+unusable "$pki/openssl.cnf.*remote_ca"
+bad good TOKEN_FILE="$T/absent"
+unusable "$T/absent.*remote_token_file"
+bad mutual CERT="$pki/client.pem" KEY="$pki/server.key"
+unusable 'does not belong'
