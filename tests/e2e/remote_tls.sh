@@ -156,12 +156,12 @@ use() { # use NAME [SETTING=VALUE ...]: another daemon, with these settings
     [ -n "$s" ] || continue
     export "WAYBILL_REMOTE_${s%%=*}=${s#*=}"
   done
-  stats_reset
 }
 
 works() { # works WHAT NAME [SETTING ...]
   step "$1"
   use "${@:2}"
+  stats_reset
   "$WAYBILL" doctor clang-22 >"$T/doctor.txt" 2>&1 || fail "$1: doctor: $(cat "$T/doctor.txt")"
   compile_new
   assert_eq "$1: executed on the cluster ($(fallback_reasons))" 1 "$(stat_key remote_executed)"
@@ -173,6 +173,7 @@ refused() {
   local what=$1 regex=$2
   step "$what"
   use "${@:3}"
+  stats_reset
   local rc=0
   timeout 60 "$WAYBILL" doctor clang-22 >"$T/doctor.txt" 2>&1 || rc=$?
   [ $rc != 0 ] || fail "$what: doctor finds nothing wrong: $(cat "$T/doctor.txt")"
@@ -232,17 +233,11 @@ unusable() { # unusable REGEX
   "$WAYBILL" clang-22 -c a.c -o a.o || fail "the compile failed"
   assert_same plain.o a.o
 }
-# bad SETTING=VALUE ...: like use, without asking the daemon, which cannot start
-bad() {
-  stats_reset() { :; }
-  use "$@"
-  unset -f stats_reset
-}
-bad good CA="$pki/absent.pem"
+use good CA="$pki/absent.pem"
 unusable "$pki/absent.pem.*remote_ca"
-bad good CA="$pki/openssl.cnf"
+use good CA="$pki/openssl.cnf"
 unusable "$pki/openssl.cnf.*remote_ca"
-bad good TOKEN_FILE="$T/absent"
+use good TOKEN_FILE="$T/absent"
 unusable "$T/absent.*remote_token_file"
-bad mutual CERT="$pki/client.pem" KEY="$pki/server.key"
+use mutual CERT="$pki/client.pem" KEY="$pki/server.key"
 unusable 'does not belong'
