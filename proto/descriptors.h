@@ -1,5 +1,5 @@
-/* descriptors.h — the services of the daemon as a serialised google.protobuf.FileDescriptorSet, imports included: what the
- * reflection service answers from. Made from the .proto files at build time. Read-only. */
+/* descriptors.h — the services of the daemon as a serialised google.protobuf.FileDescriptorSet, imports included: what
+ * the reflection service answers from. Made from the .proto files at build time. Read-only. */
 #ifndef WB_PROTO_DESCRIPTORS_H
 #define WB_PROTO_DESCRIPTORS_H
 

@@ -34,7 +34,7 @@ static uint64_t checksum(const char *p, size_t n)
 static void put(struct wb_buf *b, uint64_t v, int bytes)
 {
 	for (int i = 0; i < bytes; i++)
-		wb_buf_addc(b, (char)(v >> (8 * i)));
+		wb_buf_addc(b, i < (int)sizeof v ? (char)(v >> (8 * i)) : 0);
 }
 
 static uint64_t get(const char *p, int bytes)

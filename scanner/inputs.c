@@ -70,20 +70,35 @@ static wb_status add_input(struct collector *c, const struct wb_input *in, int64
 	return wb_ok();
 }
 
-static void add_check(struct collector *c, const char *path, const struct wb_stat_id *id)
+static struct wb_check *new_check(struct collector *c, const char *path, const struct wb_stat_id *id, bool follow)
+{
+	wb_arena_grow(c->a, &c->out->check, c->out->ncheck, &c->check_cap, sizeof *c->out->check);
+	struct wb_check *check = &c->out->check[c->out->ncheck++];
+	*check = (struct wb_check){.path = path, .id = *id, .follow = follow};
+	return check;
+}
+
+/* `digest` may be NULL; a later call that knows it adds it. */
+static void add_check(struct collector *c, const char *path, const struct wb_stat_id *id,
+		      const struct wb_digest *digest)
 {
 	bool fresh;
-	wb_map_puts(&c->checked, path, &fresh);
-	if (!fresh)
-		return;
-	wb_arena_grow(c->a, &c->out->check, c->out->ncheck, &c->check_cap, sizeof *c->out->check);
-	c->out->check[c->out->ncheck++] = (struct wb_check){path, *id, true};
+	union wb_map_value *v = wb_map_puts(&c->checked, path, &fresh);
+	if (fresh) {
+		v->u = c->out->ncheck;
+		new_check(c, path, id, true);
+	}
+	struct wb_check *check = &c->out->check[v->u];
+	if (digest != NULL && wb_stat_id_eq(&check->id, id)) {
+		check->has_digest = true;
+		check->digest = *digest;
+	}
 }
 
 /* The same for a path as the command spells it. */
 static void add_check_spelled(struct collector *c, const char *path, const struct wb_stat_id *id)
 {
-	add_check(c, wb_path_join(c->a, c->cmd->cwd, path), id);
+	add_check(c, wb_path_join(c->a, c->cmd->cwd, path), id, NULL);
 }
 
 static wb_status digest_of(struct wb_digest *out, struct collector *c, const char *path, const struct wb_stat_id *id,
@@ -149,8 +164,16 @@ static wb_status on_link(void *arg, const char *place, const char *text, const s
 			 struct wb_err *err)
 {
 	struct collector *c = arg;
+	struct wb_stat_id id;
 	if (!wb_roots_holds(c->roots, place))
 		return wb_ok();
+	bool fresh;
+	wb_map_puts(&c->checked, wb_arena_printf(c->a, "%s\n", place),
+		    &fresh); /* no path of a check that follows links */
+	if (fresh) {
+		wb_stat_id_get(&id, place, false);
+		new_check(c, place, &id, false);
+	}
 	const char *dir = wb_path_dirname(c->a, place), *link = text;
 	bool system = wb_roots_is_system(c->roots, target->physical);
 	if (!system && !wb_roots_holds(c->roots, target->physical) && !wb_path_below(target->physical, c->roots->base))
@@ -248,6 +271,7 @@ static wb_status add_file(struct collector *c, const char *path, const struct wb
 	if (r.kind != WB_FILE_REGULAR)
 		return refuse(c, err, WB_REASON_INPUT_KIND, path, "neither file nor directory");
 	WB_TRY(digest_of(&in.digest, c, r.physical, &r.id, err));
+	add_check(c, wb_path_join(c->a, c->cmd->cwd, path), &r.id, &in.digest);
 	if (found != NULL)
 		*found = in;
 	return add_input(c, &in, in.digest.size, err);
@@ -312,7 +336,11 @@ static wb_status collect_graph(struct collector *c, struct wb_err *err)
 			wb_stat_id_get(&now, path, true);
 			if (!wb_stat_id_eq(&now, &f->id))
 				return wb_fail(err, WB_ESTALE, "%s changed since it was scanned", f->path);
-			add_check(c, path, &f->id);
+			struct wb_digest digest;
+			bool ours = wb_stat_id_kind(&now) == WB_FILE_REGULAR && wb_roots_holds(c->roots, path);
+			if (ours) /* hashed when the PCH was made; system files are not written anew by a build */
+				WB_TRY(digest_of(&digest, c, path, &f->id, err));
+			add_check(c, path, &f->id, ours ? &digest : NULL);
 			continue;
 		}
 		struct cause why = {i == 0 ? WB_WHY_SOURCE : why_of_edge(&g->edge[first[i]]),
@@ -488,7 +516,7 @@ static wb_status collect(struct collector *c, const struct wb_toolchain *tc, str
 	for (size_t i = 0; i < c->cmd->nresponse_files; i++) {
 		struct wb_stat_id id;
 		wb_stat_id_get(&id, c->cmd->response_files[i], true);
-		add_check(c, c->cmd->response_files[i], &id);
+		add_check(c, c->cmd->response_files[i], &id, NULL);
 	}
 	return wb_ok();
 }
@@ -520,16 +548,31 @@ wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb
 	return wb_ok();
 }
 
-bool wb_checks_hold(const struct wb_check *check, size_t n, const char **which)
+bool wb_check_holds(const struct wb_check *check, struct wb_facts *facts, struct wb_stat_id *now)
+{
+	struct wb_arena a;
+	struct wb_fact fact;
+	wb_stat_id_get(now, check->path, check->follow);
+	enum wb_file_kind kind = wb_stat_id_kind(&check->id);
+	if (wb_stat_id_kind(now) != kind)
+		return false;
+	if (kind == WB_FILE_DIRECTORY || wb_stat_id_eq(now, &check->id))
+		return true;
+	if (!check->has_digest || kind != WB_FILE_REGULAR || now->size != check->id.size ||
+	    (now->mode & 07777) != (check->id.mode & 07777))
+		return false;
+	wb_arena_init(&a);
+	bool same = wb_is_ok(wb_facts_digest(&fact, facts, &a, check->path, NULL)) && wb_stat_id_eq(&fact.id, now) &&
+		    wb_digest_eq(&fact.digest, &check->digest);
+	wb_arena_release(&a);
+	return same;
+}
+
+bool wb_checks_hold(const struct wb_check *check, size_t n, struct wb_facts *facts, const char **which)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct wb_stat_id now;
-		const struct wb_stat_id *was = &check[i].id;
-		wb_stat_id_get(&now, check[i].path, check[i].follow);
-		bool same = wb_stat_id_kind(was) == WB_FILE_DIRECTORY
-				? now.dev == was->dev && now.ino == was->ino && S_ISDIR(now.mode)
-				: wb_stat_id_eq(&now, was);
-		if (!same) {
+		if (!wb_check_holds(&check[i], facts, &now)) {
 			if (which != NULL)
 				*which = check[i].path;
 			return false;

@@ -34,34 +34,6 @@ void wb_delivery_of_plan(struct wb_delivery *d, struct wb_arena *a, const struct
 	}
 }
 
-static const struct wb_mapback_pair *copy_pairs(struct wb_arena *a, const struct wb_mapback_pair *pair, size_t n)
-{
-	struct wb_mapback_pair *out = wb_arena_array(a, n, sizeof *out);
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = (struct wb_mapback_pair){wb_arena_strdup(a, pair[i].from), wb_arena_strdup(a, pair[i].to)};
-	return out;
-}
-
-void wb_delivery_copy(struct wb_delivery *out, struct wb_arena *a, const struct wb_delivery *d)
-{
-	struct wb_rewrite_output *o = wb_arena_array(a, d->noutput, sizeof *o);
-
-	*out = *d;
-	for (size_t i = 0; i < d->noutput; i++) {
-		o[i] = d->output[i];
-		o[i].action_path = wb_arena_strdup(a, d->output[i].action_path);
-		o[i].real_path = wb_arena_strdup(a, d->output[i].real_path);
-	}
-	out->output = o;
-	out->mapback.path = copy_pairs(a, d->mapback.path, d->mapback.npath);
-	out->mapback.prefix = copy_pairs(a, d->mapback.prefix, d->mapback.nprefix);
-	out->object = wb_arena_strdup(a, d->object);
-	out->mapback.target =
-	    (struct wb_mapback_pair){d->mapback.target.from ? wb_arena_strdup(a, d->mapback.target.from) : NULL,
-				     d->mapback.target.to ? wb_arena_strdup(a, d->mapback.target.to) : NULL};
-}
-
 const char *const *wb_delivery_inline(struct wb_arena *a, const struct wb_delivery *d, size_t *n)
 {
 	const char **file = wb_arena_array(a, d->noutput, sizeof *file);

@@ -28,9 +28,6 @@ const char *const *wb_delivery_inline(struct wb_arena *a, const struct wb_delive
 /* From a plan that reached WB_STAGE_ACTION; borrows from it and from `a`. */
 void wb_delivery_of_plan(struct wb_delivery *d, struct wb_arena *a, const struct wb_plan *p);
 
-/* Deep copy into `a`. */
-void wb_delivery_copy(struct wb_delivery *out, struct wb_arena *a, const struct wb_delivery *d);
-
 struct wb_delivered {
 	struct wb_buf out_text, err_text; /* mapped back; released by the caller */
 };

@@ -54,6 +54,7 @@ void wb_job_release(struct wb_job *j)
 	if (j->answer == WB_JOB_CANCELED || (j->answer == WB_JOB_RUN_LOCAL && !j->finished))
 		wb_stats_add(j->service->stats, WB_COUNT_CANCELED, 1);
 	wb_job_log(j);
+	wb_memo_release(j->service->memo, j->answer_known);
 	wb_buf_release(&j->out_text);
 	wb_buf_release(&j->err_text);
 	wb_arena_release(&j->arena);
@@ -234,12 +235,13 @@ static bool from_memo(struct wb_job *j, const struct wb_digest *key)
 {
 	struct wb_service *s = j->service;
 	struct wb_err err = WB_ERR_INIT;
-	struct wb_delivery d;
 
-	if (!wb_memo_find(&j->call.action, &d, &j->arena, s->memo, key))
+	j->answer_known = wb_memo_find(s->memo, key);
+	if (!j->answer_known)
 		return false;
-	j->object = d.object;
-	if (!wb_is_ok(from_cache(j, &d, &err)))
+	j->call.action = j->answer_known->action;
+	j->object = j->answer_known->delivery.object;
+	if (!wb_is_ok(from_cache(j, &j->answer_known->delivery, &err)))
 		return false; /* the long way finds out what is wrong */
 	j->hit = j->memo = true;
 	return true;

@@ -13,6 +13,8 @@
 #include "service/record.h"
 #include "service/service.h"
 
+struct wb_memo_answer;
+
 enum wb_job_answer {
 	WB_JOB_DONE,
 	WB_JOB_RUN_LOCAL,
@@ -49,6 +51,7 @@ struct wb_job {
 	enum wb_job_step step;
 	struct wb_plan plan;
 	struct wb_record_times times;
+	const struct wb_memo_answer *answer_known; /* held until the job is released */
 	struct wb_backend_call call;
 	struct wb_backend *backend; /* that gave the result, or was tried last */
 	enum wb_reason fallback;    /* why it did not run on the cluster, NONE */

@@ -117,7 +117,7 @@ static wb_status open_all(struct wb_service *s, struct wb_arena *a, struct wb_er
 	WB_TRY(wb_backend_local_new(&s->backend_local, s->store, s->action_cache, s->sandbox, s->compile_slots, err));
 	WB_TRY(open_cluster(s, a, err));
 	s->directories = wb_directories_new();
-	s->memo = wb_memo_new();
+	s->memo = wb_memo_new(s->facts);
 	s->inflight = wb_inflight_new();
 	/* It only tells: without it everything works. */
 	if (!wb_is_ok(wb_build_log_new(&s->build_log, wb_arena_printf(a, "%s/build-log", dir), err)))

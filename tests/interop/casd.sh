@@ -74,9 +74,10 @@ casd_run() {
     --runner-arg=--ro-bind-mount=/usr/bin:/bin --runner-arg=--ro-bind-mount=/usr/lib:/lib
     --runner-arg=--ro-bind-mount=/usr/lib64:/lib64)
   for d in "${casd_dirs[@]}"; do args+=(--runner-arg=--ro-bind-mount="$d:$d"); done
-  # Nothing of the caller's descriptors: a pipe that casd keeps open would keep its reader waiting.
-  TMPDIR=$casd_dir/tmp setpriv --pdeathsig KILL -- "$casd_bin/buildbox-casd" "${args[@]}" "$casd_dir/cache" \
-    </dev/null >>"$casd_dir/log" 2>&1 &
+  # Nothing of the caller's descriptors: a pipe that casd keeps open would keep its reader waiting. Nor of its environment:
+  # casd gives up at a directory in PATH that it may not read.
+  setpriv --pdeathsig KILL -- env -i PATH="$(dirname -- "$(command -v bwrap)"):/usr/bin:/bin" TMPDIR="$casd_dir/tmp" \
+    "$casd_bin/buildbox-casd" "${args[@]}" "$casd_dir/cache" </dev/null >>"$casd_dir/log" 2>&1 &
   casd_pid=$!
   for _ in $(seq 200); do
     kill -0 "$casd_pid" 2>/dev/null || {

@@ -3,7 +3,7 @@
 
 # The socket of the running daemon (wire/socket.h).
 daemon_socket() {
-  "$WAYBILL" status >/dev/null
+  "$WAYBILL" stats >/dev/null # starts one when none runs
   local s
   for s in "$XDG_RUNTIME_DIR"/waybill/*.sock; do
     [ -S "$s" ] && echo "$s" && return 0

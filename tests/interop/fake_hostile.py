@@ -112,7 +112,6 @@ class Server:
                 if os.path.isfile(path):
                     with open(path, "rb") as f:
                         d = self.put(f.read())
-                    self.outputs.add(d.hash)
                     result.output_files.add(path=o, digest=d, is_executable=os.access(path, os.X_OK))
             return result
         finally:
@@ -205,6 +204,7 @@ class Server:
         self.add("executed")
         result = self.run(action, command)
         if compiles:
+            self.outputs.update(f.digest.hash for f in result.output_files)
             result = self.lie(result, command)
         if not action.do_not_cache and (result.exit_code == 0 or self.case == "no_compiler"):
             self.results[d.hash] = result

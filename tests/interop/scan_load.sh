@@ -28,7 +28,7 @@ if [ "$(id -u)" = 0 ]; then
   step "another user at the socket"
   # Its directory keeps others out; should that fail, the daemon looks who is there.
   as_nobody() {
-    setpriv --reuid=65534 --regid=65534 --clear-groups python3 -S -c '
+    setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -S -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(60)

@@ -1,9 +1,11 @@
 /* What a compile needs, from a command and a graph made by hand, on real directories. */
 #define _GNU_SOURCE
+#include "base/fileio.h"
 #include "scanner/inputs.h"
 #include "scanner/toolchain.h"
 #include "tests/unit/tempdir.h"
 
+#include <sys/stat.h>
 #include <time.h>
 
 struct fixture {
@@ -89,7 +91,7 @@ static void assert_inputs(struct fixture *f, const char *want)
 	}
 	assert_string_equal(got, want);
 	const char *which = "";
-	if (!wb_checks_hold(f->in.check, f->in.ncheck, &which))
+	if (!wb_checks_hold(f->in.check, f->in.ncheck, f->facts, &which))
 		fail_msg("%s does not hold", which);
 }
 
@@ -103,7 +105,7 @@ static void assert_refused(struct fixture *f, enum wb_reason reason, const char 
 /* Does changing `path` through `change` break the checks? */
 static bool noticed(struct fixture *f)
 {
-	return !wb_checks_hold(f->in.check, f->in.ncheck, NULL);
+	return !wb_checks_hold(f->in.check, f->in.ncheck, f->facts, NULL);
 }
 
 static void a_plain_compile(void **state)
@@ -111,7 +113,7 @@ static void a_plain_compile(void **state)
 	(void)state;
 	struct fixture f;
 	setup(&f);
-	tempdir_file(&f.t, "p/inc/x.h", "");
+	tempdir_file(&f.t, "p/inc/x.h", "int x;\n");
 	tempdir_file(&f.t, "p/inc/only-looked-at.h", "");
 	tempdir_file(&f.t, "p/inc/data.bin", "1234");
 	tempdir_file(&f.t, "p/ignore.txt", "");
@@ -140,7 +142,7 @@ static void a_plain_compile(void **state)
 			  "source p/src/a.c\n");
 	assert_int_equal(f.in.nsystem, 1);
 	assert_string_equal(f.in.system[0].path, text(&f, "@/sys/s.h"));
-	assert_int_equal(f.in.bytes, 7 + 4);
+	assert_int_equal(f.in.bytes, 7 + 4 + 7);
 
 	/* the memo's checks: a header that would be found first, a search directory that appears, an edit */
 	assert_false(noticed(&f));
@@ -153,6 +155,27 @@ static void a_plain_compile(void **state)
 	tempdir_dir(&f.t, "p/none");
 	assert_true(noticed(&f));
 	rmdir(tempdir_path(&f.t, "p/none"));
+	assert_false(noticed(&f));
+	/* the same content in a new file, the directory made anew around it, another content of the same size, other rights */
+	char *x = tempdir_path(&f.t, "p/inc/x.h"), *old = tempdir_path(&f.t, "p/inc/x.old");
+	struct stat st;
+	assert_int_equal(stat(x, &st), 0);
+	size_t n;
+	char *was;
+	assert_ok(wb_file_read(&was, &n, &f.t.a, x, 100, &f.err), &f.err);
+	assert_int_equal(rename(x, old), 0);
+	assert_true(noticed(&f));
+	tempdir_file(&f.t, "p/inc/x.h", was);
+	assert_false(noticed(&f));
+	char *changed = wb_arena_strdup(&f.t.a, was);
+	changed[4] = 'y';
+	tempdir_file(&f.t, "p/inc/x.h", changed);
+	assert_true(noticed(&f));
+	tempdir_file(&f.t, "p/inc/x.h", was);
+	assert_false(noticed(&f));
+	assert_int_equal(chmod(x, 0755), 0);
+	assert_true(noticed(&f));
+	assert_int_equal(rename(old, x), 0);
 	assert_false(noticed(&f));
 	tempdir_file(&f.t, "sys/s.h", "");
 	assert_true(noticed(&f));
@@ -202,6 +225,14 @@ static void links_and_crossed_directories(void **state)
 					  "symlink p/sysup -> %s/sys\n",
 					  f.t.path, f.t.path));
 	assert_int_equal(f.in.nsystem, 1);
+
+	/* a link that leads to another directory, also when all files there are the same */
+	tempdir_dir(&f.t, "p/copy");
+	tempdir_file(&f.t, "p/copy/y.h", "");
+	assert_false(noticed(&f));
+	unlink(tempdir_path(&f.t, "p/rel"));
+	tempdir_link(&f.t, "p/rel", "copy");
+	assert_true(noticed(&f));
 	teardown(&f);
 }
 
@@ -325,7 +356,9 @@ static void a_use_of_a_pch(void **state)
 			  "source p/src/a.c\n");
 	assert_int_equal(f.in.nsystem, 0); /* they are in the digest of the PCH */
 
-	/* what only the PCH read does not travel, but a change of it is noticed */
+	/* what only the PCH read does not travel, but a change of it is noticed (a rewrite with the same content is none) */
+	tempdir_file(&f.t, "p/inc/only-in-pch.h", "");
+	assert_false(noticed(&f));
 	tempdir_file(&f.t, "p/inc/only-in-pch.h", "changed");
 	assert_true(noticed(&f));
 	assert_code(collect(&f), WB_ESTALE);

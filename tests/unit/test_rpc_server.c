@@ -700,6 +700,7 @@ static void test_fairness(void **state)
 		assert_int_equal(status(&c[i], text), WB_RPC_OK);
 		close_call(&c[i]);
 	}
+	await_idle(w); /* orders what the handlers wrote, too */
 	char *b = memchr(w->order, 'B', sizeof w->order);
 	assert_non_null(b);
 	assert_true(b - w->order <= 2);
