@@ -236,7 +236,7 @@ static bool from_memo(struct wb_job *j, const struct wb_digest *key)
 	struct wb_service *s = j->service;
 	struct wb_err err = WB_ERR_INIT;
 
-	j->answer_known = wb_memo_find(s->memo, key);
+	j->answer_known = wb_memo_find(s->memo, key, j->started_ns);
 	if (!j->answer_known)
 		return false;
 	j->call.action = j->answer_known->action;

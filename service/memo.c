@@ -13,9 +13,16 @@
 #define ENTRIES_MAX 50000
 #define BYTES_MAX   (128u << 20)
 
+/* A check that entries share, and when it was last found to hold (monotonic, before the look): who asked before that
+ * needs no look of its own. Of two hundred requests that wait for this machine's few cores, one looks. */
+struct shared_check {
+	struct wb_check check;
+	_Atomic int64_t held_ns;
+};
+
 /* What entries share. Lives until the last entry that uses it is gone. */
 struct pool {
-	struct wb_map check; /* everything in a check -> struct wb_check */
+	struct wb_map check; /* everything in a check -> struct shared_check */
 	struct wb_map text;  /* text -> itself */
 	struct wb_arena arena;
 	unsigned refs; /* the memo's own and those of entries */
@@ -26,7 +33,7 @@ struct entry {
 	struct wb_arena arena;
 	struct pool *pool;
 	const struct wb_toolchain *tc;
-	_Atomic(const struct wb_check *) *check; /* replaced one by one where a file was written anew */
+	_Atomic(struct shared_check *) *check; /* replaced one by one where a file was written anew */
 	size_t ncheck;
 	unsigned refs; /* the table's own and those of callers */
 };
@@ -72,7 +79,7 @@ static const char *share_text(struct pool *p, const char *text)
 	return v->p;
 }
 
-static const struct wb_check *share_check(struct pool *p, struct wb_buf *key, const struct wb_check *c)
+static struct shared_check *share_check(struct pool *p, struct wb_buf *key, const struct wb_check *c)
 {
 	char flags = (char)(c->follow + 2 * c->has_digest);
 	bool fresh;
@@ -90,10 +97,11 @@ static const struct wb_check *share_check(struct pool *p, struct wb_buf *key, co
 	wb_buf_adds(key, c->path);
 	union wb_map_value *v = wb_map_put(&p->check, key->p, key->n, &fresh);
 	if (fresh) {
-		struct wb_check *copy = wb_arena_memdup(&p->arena, c, sizeof *c);
+		struct shared_check *shared = wb_arena_alloc(&p->arena, sizeof *shared);
 
-		copy->path = share_text(p, c->path);
-		v->p = copy;
+		shared->check = *c;
+		shared->check.path = share_text(p, c->path);
+		v->p = shared;
 	}
 	return v->p;
 }
@@ -181,7 +189,7 @@ static bool is_racy(const struct wb_stat_id *id, int64_t now)
 /* A file was written anew with the content that it had: from now on its times are those to look for. */
 static void renew(struct wb_memo *m, struct entry *e, size_t i, const struct wb_stat_id *now)
 {
-	struct wb_check check = *atomic_load(&e->check[i]);
+	struct wb_check check = atomic_load(&e->check[i])->check;
 	struct wb_buf key = WB_BUF_INIT;
 
 	if (is_racy(now, wb_clock_wall_ns()))
@@ -193,23 +201,28 @@ static void renew(struct wb_memo *m, struct entry *e, size_t i, const struct wb_
 	wb_buf_release(&key);
 }
 
-static bool holds(struct wb_memo *m, struct entry *e)
+static bool holds(struct wb_memo *m, struct entry *e, int64_t since_ns)
 {
 	if (!wb_toolchain_holds(e->tc))
 		return false;
 	for (size_t i = 0; i < e->ncheck; i++) {
-		const struct wb_check *check = atomic_load(&e->check[i]);
+		struct shared_check *shared = atomic_load(&e->check[i]);
+		const struct wb_check *check = &shared->check;
 		struct wb_stat_id now;
 
+		if (atomic_load_explicit(&shared->held_ns, memory_order_relaxed) > since_ns)
+			continue;
+		int64_t before = wb_clock_ns();
 		if (!wb_check_holds(check, m->facts, &now))
 			return false;
+		atomic_store_explicit(&shared->held_ns, before, memory_order_relaxed);
 		if (check->has_digest && !wb_stat_id_eq(&now, &check->id))
 			renew(m, e, i, &now);
 	}
 	return true;
 }
 
-const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_digest *key)
+const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_digest *key, int64_t since_ns)
 {
 	struct entry *e = NULL;
 
@@ -220,7 +233,7 @@ const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_dig
 		e->refs++;
 	}
 	pthread_mutex_unlock(&m->lock);
-	if (!e || holds(m, e))
+	if (!e || holds(m, e, since_ns))
 		return e ? &e->answer : NULL;
 	unsigned refs = 1;
 	pthread_mutex_lock(&m->lock);

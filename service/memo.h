@@ -24,8 +24,9 @@ struct wb_memo_answer {
 	struct wb_delivery delivery;
 };
 
-/* The answer, when it still holds, else NULL. Read-only; stays as it is until it is given back with wb_memo_release. */
-const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_digest *key);
+/* The answer, when it still holds for a request that came at `since_ns` (wb_clock_ns), else NULL. Read-only; stays as
+ * it is until it is given back with wb_memo_release. */
+const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_digest *key, int64_t since_ns);
 void wb_memo_release(struct wb_memo *m, const struct wb_memo_answer *answer); /* NULL is fine */
 
 /* Remember; `tc` must live as long as the memo (the toolchain cache does). A check whose file is younger than the

@@ -69,7 +69,7 @@ casd_restart() {
 }
 
 casd_run() {
-  local d _ args=(--bind="127.0.0.1:$casd_port" --jobs="${casd_jobs:-$(nproc)}" --cache-failures=false
+  local d _ args=(--bind="127.0.0.1:$casd_port" --jobs="${casd_jobs:-$(nproc)}" --cache-failures=false --reserved=1M
     --buildbox-run="$casd_bin/buildbox-run" --runner-arg=--ro-bind-mount=/usr:/usr
     --runner-arg=--ro-bind-mount=/usr/bin:/bin --runner-arg=--ro-bind-mount=/usr/lib:/lib
     --runner-arg=--ro-bind-mount=/usr/lib64:/lib64)
