@@ -29,7 +29,10 @@ round() { # round NAME: a build in a directory of its own
   assert_counts "$expected"
   small_right "$root"
   [ -z "$(traces)" ] || fail "files outside the build directory: $(traces)"
-  [ "$(daemon_rss)" -le 300 ] || fail "the daemon grew to $(daemon_rss) MB"
+  # gRPC takes a message in whole before it looks at the size: several of 80 MB may be under way
+  local most=300
+  [ "$case" != oversized ] || most=700
+  [ "$(daemon_rss)" -le $most ] || fail "the daemon grew to $(daemon_rss) MB"
 }
 
 # How a lie is to be taken: refused, `minimum` times at least, for one of `reasons`; or made good (no fallback).
