@@ -369,6 +369,8 @@ wb_status wb_reapi_fetch(struct wb_reapi *c, struct wb_arena *a, struct wb_reapi
 			wb_digest_of(&empty, "", 0);
 			s = wb_digest_eq(&empty, &f[i].digest) ? put_whole(&d, &d.target[i], "", 0, err)
 							       : wrong(&d.target[i], err, "an impossible digest");
+		} else if (f[i].content != NULL) {
+			s = put_whole(&d, &d.target[i], f[i].content, (size_t)f[i].digest.size, err);
 		} else {
 			ask = true;
 		}

@@ -212,10 +212,11 @@ static bool broken(const struct wb_rpc_status *st)
 static wb_status run(struct running *r, struct wb_err *err)
 {
 	struct wb_reapi *c = r->c;
-	int64_t deadline = wb_clock_ns() + c->execute_timeout_ns;
+	int64_t budget = r->x->timeout_ns > 0 ? r->x->timeout_ns : c->execute_timeout_ns;
+	int64_t deadline = wb_clock_ns() + budget;
 	unsigned lost = 0, busy = 0;
 	struct wb_reapi_try t;
-	WB_TRY(wb_reapi_try_init(&t, r->a, c, r->job, WB_REAPI_EXEC, execute_method, c->execute_timeout_ns, err));
+	WB_TRY(wb_reapi_try_init(&t, r->a, c, r->job, WB_REAPI_EXEC, execute_method, budget, err));
 	t.execution = true;
 	t.retry.max_tries = FRUITLESS_MAX;
 	for (;;) {

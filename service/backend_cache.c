@@ -26,14 +26,16 @@ static void account(struct wb_backend_call *call, const struct wb_reapi_job *job
 	call->remote_received += job->received;
 }
 
-/* The cluster's trouble is not the job's: it is noted, and the job goes on without the cluster. */
+/* The cluster's trouble is not the job's: it is noted, and the job goes on without the cluster. What failed on this
+ * side (no room for a copy) is no trouble of the cluster's. */
 static void note(struct wb_backend_call *call, wb_status s, const char *doing, const struct wb_err *why)
 {
 	if (s.code == WB_ENOENT || s.code == WB_ECANCELED)
 		return;
 	if (call->trouble == WB_OK)
 		wb_log(WB_LOG_WARN, "%s: %s", doing, why->text);
-	call->trouble = s.code;
+	if (s.code == WB_EUNAVAILABLE || s.code == WB_EREFUSED || s.code == WB_EPROTO || s.code == WB_ELIMIT)
+		call->trouble = s.code;
 }
 
 static wb_status lookup(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a,
@@ -85,6 +87,22 @@ static wb_status send_outputs(struct shared *h, struct wb_arena *a, struct wb_re
 	return s;
 }
 
+/* Some caches are for reading only (a build server fills them): that is no trouble, and the outputs stay here. A cluster
+ * that did not answer the look-up is not waited for once more. */
+static wb_status give(struct shared *h, struct wb_arena *a, struct wb_backend_call *call, struct wb_reapi_job *job,
+		      const struct wb_action_result *r, struct wb_err *err)
+{
+	struct wb_reapi_capabilities caps;
+
+	if ((call->cancel && atomic_load(call->cancel)) || call->trouble == WB_EUNAVAILABLE)
+		return wb_ok();
+	WB_TRY(wb_reapi_capabilities(&caps, h->client, err));
+	if (!caps.update)
+		return wb_ok();
+	WB_TRY(send_outputs(h, a, job, r, err));
+	return wb_reapi_update(h->client, job, &call->action, r, err);
+}
+
 static wb_status execute(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a,
 			 struct wb_backend_call *call, struct wb_err *err)
 {
@@ -95,9 +113,7 @@ static wb_status execute(struct wb_backend *b, struct wb_action_result *out, str
 	WB_TRY(h->local->execute(h->local, out, a, call, err));
 	if (out->exit_code != 0)
 		return wb_ok();
-	wb_status s = send_outputs(h, a, &job, out, &why);
-	if (wb_is_ok(s))
-		s = wb_reapi_update(h->client, &job, &call->action, out, &why);
+	wb_status s = give(h, a, call, &job, out, &why);
 	account(call, &job);
 	if (!wb_is_ok(s))
 		note(call, s, "giving a result to the cluster", &why);
@@ -114,6 +130,8 @@ static wb_status fetch(struct wb_backend *b, struct wb_arena *a, struct wb_backe
 		return h->local->fetch(h->local, a, call, f, n, err);
 	wb_status s = wb_reapi_fetch(h->client, a, &job, f, n, err);
 	account(call, &job);
+	for (size_t i = 0; i < n && wb_is_ok(s); i++)
+		call->received += f[i].digest.size;
 	/* It can be executed here: a cluster that loses or damages a blob costs no more than that. */
 	if (wb_is_ok(s) || s.code == WB_ECANCELED || s.code == WB_EIO || s.code == WB_ENOSPC)
 		return s;

@@ -139,6 +139,8 @@ static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
 /* Why the pipe stopped after the plan, as a reason for a local run. */
 static enum wb_reason failure_reason(const struct wb_job *j, wb_status s)
 {
+	if (s.code == WB_ESTALE)
+		return WB_REASON_INPUT_CHANGED;
 	switch (j->step) {
 	case WB_STEP_PLAN:
 		return WB_REASON_INTERNAL;
@@ -250,13 +252,16 @@ static bool from_memo(struct wb_job *j, const struct wb_digest *key)
 static wb_status check_worker(struct wb_job *j, struct wb_err *err)
 {
 	struct wb_worker_report report;
+	enum wb_reason reason;
 	int64_t t0 = wb_clock_ns();
 
 	j->step = WB_STEP_PROVE;
 	atomic_store(&j->state, WB_JOB_PROVING);
-	wb_status st = wb_workers_check(j->service->workers, &j->arena, j->backend, &j->call, &j->plan, &report,
-					&j->fallback, err);
+	wb_status st =
+	    wb_workers_check(j->service->workers, &j->arena, j->backend, &j->call, &j->plan, &report, &reason, err);
 
+	if (st.code == WB_EUNSCANNABLE)
+		j->fallback = reason;
 	wb_stats_add(j->service->stats, WB_COUNT_PROBES, report.probes);
 	j->times.prove_ns += wb_clock_ns() - t0;
 	return st;
@@ -287,10 +292,22 @@ static wb_status execute(struct wb_job *j, struct wb_action_result *r, struct wb
 	return st;
 }
 
-/* Did a compiler say what is wrong with its input? All of them have this word in an error, whatever else they say. */
+static bool says(const struct wb_action_result *r, const char *words)
+{
+	return r->err_len > 0 && memmem(r->err_text, r->err_len, words, strlen(words)) != NULL;
+}
+
+/* Did a compiler say what is wrong with its input? All of them have this word in an error, whatever else they say; but
+ * they use it for the troubles of their machine too. */
 static bool compiler_spoke(const struct wb_action_result *r)
 {
-	return r->err_len > 0 && memmem(r->err_text, r->err_len, "error:", 6) != NULL;
+	static const char *const trouble[] = {"No space left on device", "Cannot allocate memory", "out of memory",
+					      "virtual memory exhausted", "Input/output error"};
+
+	for (size_t i = 0; i < sizeof trouble / sizeof *trouble; i++)
+		if (says(r, trouble[i]))
+			return false;
+	return says(r, "error:");
 }
 
 /* One try from the look-up to the delivery. WB_ESTALE: an input changed on the way, plan again. WB_ENOENT/WB_ECORRUPT:
@@ -344,8 +361,14 @@ static wb_status attempt_once(struct wb_job *j, struct wb_delivery *d, struct wb
 	return st;
 }
 
-/* The compiler's own file is checked by the name that was given (links may be turned elsewhere); a name that PATH
- * resolves could begin to mean another file without any file changing, so such requests are planned each time. */
+static const char *compiler_path(struct wb_job *j)
+{
+	return wb_path_join(&j->arena, j->req.cwd, j->req.argv[0]);
+}
+
+/* The compiler's own file is checked by the name that was given (links may be turned elsewhere), as it was before the
+ * plan looked at it: one that is turned while the compile runs must not be taken for the one that was used. A name that
+ * PATH resolves could begin to mean another file without any file changing, so such requests are planned each time. */
 static void remember(struct wb_job *j, const struct wb_digest *key, const struct wb_delivery *d)
 {
 	const struct wb_plan *p = &j->plan;
@@ -355,8 +378,7 @@ static void remember(struct wb_job *j, const struct wb_digest *key, const struct
 		return;
 	struct wb_check *check = wb_arena_array(&j->arena, n + 1, sizeof *check);
 	memcpy(check, p->inputs.check, n * sizeof *check);
-	check[n] = (struct wb_check){.path = wb_path_join(&j->arena, j->req.cwd, j->req.argv[0]), .follow = true};
-	wb_stat_id_get(&check[n].id, check[n].path, true);
+	check[n] = (struct wb_check){.path = compiler_path(j), .id = j->compiler, .follow = true};
 	wb_memo_keep(j->service->memo, key, p->tc, &p->action.digest, d, check, n + 1);
 }
 
@@ -367,6 +389,8 @@ static wb_status plan(struct wb_job *j, struct wb_err *err)
 
 	j->step = WB_STEP_PLAN;
 	atomic_store(&j->state, WB_JOB_PLANNING);
+	if (strchr(j->req.argv[0], '/'))
+		wb_stat_id_get(&j->compiler, compiler_path(j), true);
 	wb_status st = wb_plan_make(p, &j->arena, s, &j->req, WB_STAGE_ACTION, err);
 	if (p->reached >= WB_STAGE_SCAN)
 		wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
@@ -474,6 +498,11 @@ void wb_job_run(struct wb_job *j)
 		return;
 	}
 	j->backend = wb_service_backend(s, j->req.config);
+	if (s->cluster_trouble[0] != '\0' && !wb_config_is(j->req.config, WB_SET_MODE, "local")) {
+		wb_stats_add(s->stats, WB_COUNT_FALLBACKS, 1);
+		wb_stats_add_fallback(s->stats, WB_REASON_REMOTE_REFUSED);
+		j->fallback = WB_REASON_REMOTE_REFUSED;
+	}
 	j->call = (struct wb_backend_call){.cancel = j->req.cancel, .worker = ""};
 	wb_memo_key(&key, &j->req);
 	if (!from_memo(j, &key)) {

@@ -49,6 +49,7 @@ struct wb_job {
 	char
 	    build[WB_BUILD_ID_MAX]; /* which build it belongs to (service/build_id.h); "" when no daemon runs the job */
 	enum wb_job_step step;
+	struct wb_stat_id compiler; /* argv[0], when it is a path, as it was before the plan was made */
 	struct wb_plan plan;
 	struct wb_record_times times;
 	const struct wb_memo_answer *answer_known; /* held until the job is released */

@@ -43,6 +43,8 @@ struct wb_service {
 	struct wb_workers *workers;
 	struct wb_backend *backend_remote; /* NULL when no endpoint executes */
 	struct wb_backend *backend_cache;
+	char cluster_trouble[1024]; /* why the cluster that the settings name is not used (a bad endpoint, a missing
+				     * certificate); "" when it is, or none is named */
 	struct wb_directories *directories;
 	struct wb_memo *memo;
 	struct wb_stats *stats;

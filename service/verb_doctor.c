@@ -39,6 +39,11 @@ static int check_cluster(struct wb_verb_call *c)
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_reapi_capabilities cap;
 
+	if (s->cluster_trouble[0] != '\0') {
+		wb_buf_addf(c->out, "remote     not used: %s (once that is mended: waybill stop)\n",
+			    s->cluster_trouble);
+		return 1;
+	}
 	if (!s->reapi)
 		return 0;
 	if (!wb_is_ok(wb_reapi_capabilities(&cap, s->reapi, &err))) {
@@ -71,7 +76,7 @@ static int check_worker(struct wb_verb_call *c, const char *compiler)
 	enum wb_reason reason;
 	struct wb_plan p;
 
-	if (wb_service_backend(s, c->config) != s->backend_remote)
+	if (!s->backend_remote || wb_service_backend(s, c->config) != s->backend_remote)
 		return 0;
 	wb_status st = wb_plan_make(&p, c->arena, s, &req, WB_STAGE_TOOLCHAIN, &err);
 	if (!wb_is_ok(st) || !p.tc)

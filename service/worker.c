@@ -125,6 +125,21 @@ static void want(struct wants *w, struct wb_arena *a, const char *path, const st
 	w->v[w->n++] = (struct want){path, d ? *d : (struct wb_digest){.size = MUST_BE_MISSING}};
 }
 
+static int by_path(const void *path, const void *file)
+{
+	return strcmp(path, ((const struct wb_system_file *)file)->path);
+}
+
+/* A system file that only the precompiled header has read: it is no input of a use, but clang refuses a header whose
+ * files have another size than they had. */
+static bool is_in_pch(const struct wb_plan *p, const struct wb_check *c)
+{
+	return p->cmd.pch_role == WB_PCH_USE && p->cmd.driver == WB_DRIVER_CLANG &&
+	       wb_stat_id_kind(&c->id) == WB_FILE_REGULAR &&
+	       (p->inputs.nsystem == 0 ||
+		!bsearch(c->path, p->inputs.system, p->inputs.nsystem, sizeof *p->inputs.system, by_path));
+}
+
 static wb_status wants_of(struct wants *out, struct wb_arena *a, struct wb_workers *w, const struct wb_plan *p,
 			  struct wb_err *err)
 {
@@ -140,27 +155,35 @@ static wb_status wants_of(struct wants *out, struct wb_arena *a, struct wb_worke
 		want(out, a, p->inputs.system[i].path, &p->inputs.system[i].digest);
 	for (size_t i = 0; i < p->inputs.ncheck; i++) {
 		const struct wb_check *c = &p->inputs.check[i];
+		struct wb_fact fact;
 
-		if (wb_stat_id_kind(&c->id) == WB_FILE_MISSING && wb_roots_is_system(&p->roots, c->path))
+		if (!wb_roots_is_system(&p->roots, c->path))
+			continue;
+		if (wb_stat_id_kind(&c->id) == WB_FILE_MISSING) {
 			want(out, a, c->path, NULL);
+		} else if (is_in_pch(p, c)) {
+			WB_TRY(wb_facts_digest(&fact, w->facts, a, c->path, err));
+			want(out, a, c->path, &fact.digest);
+		}
 	}
 	return wb_ok();
 }
 
 /* ---- the probe: an action that prints what the worker is */
 
-static const char script[] = "# Says what this worker is: sent by Waybill before it trusts a worker with a compile.\n"
-			     "{\n"
-			     "\techo waybill-worker 1\n"
-			     "\t[ /proc/self/cwd/probe.sh -ef probe.sh ] && echo proc\n"
-			     "\t[ one -ef two ] && echo links\n"
-			     "\twhile IFS= read -r f; do\n"
-			     "\t\tif [ -e \"$f\" ]; then printf 'there %s\\n' \"$f\"; fi\n"
-			     "\tdone <missing\n"
-			     "\ttr '\\n' '\\0' <present | xargs -0 sha256sum -b -- 2>/dev/null\n"
-			     "\techo end\n"
-			     "} >answer\n"
-			     "exit 0\n";
+static const char script[] =
+    "# Says what this worker is: sent by Waybill before it trusts a worker with a compile.\n"
+    "{\n"
+    "\techo waybill-worker 1\n"
+    "\t[ /proc/self/cwd/probe.sh -ef probe.sh ] && echo proc\n"
+    "\t[ one -ef two ] && echo links\n"
+    "\twhile IFS= read -r f; do\n"
+    "\t\tif [ -e \"$f\" ]; then printf 'there %s\\n' \"$f\"; fi\n"
+    "\tdone <missing\n"
+    "\t{ echo probe.sh; cat present; } | tr '\\n' '\\0' | xargs -0 sha256sum -b -- 2>/dev/null\n"
+    "\techo end\n"
+    "} >answer\n"
+    "exit 0\n";
 
 struct probe {
 	struct wb_arena *a;
@@ -364,6 +387,11 @@ static void take_answer(struct question *q, const struct wants *asked, const cha
 	if (!read_answer(&said, &proc, &k->links, q->a, text, n)) {
 		set_trouble(k, WB_REASON_WORKER_UNPROVEN,
 			    "the worker's answer to the question what it is was not whole");
+	} else if (!wb_map_gets(&said, "probe.sh")) {
+		set_trouble(
+		    k, WB_REASON_WORKER_UNPROVEN,
+		    "the worker cannot say what its files are: sha256sum, xargs, tr or cat is missing there or does "
+		    "not work. Add coreutils and findutils to its image");
 	} else if (!proc) {
 		set_trouble(k, WB_REASON_WORKER_MISMATCH,
 			    "the worker has no /proc, which compiles with precompiled headers need");
