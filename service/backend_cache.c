@@ -87,8 +87,8 @@ static wb_status send_outputs(struct shared *h, struct wb_arena *a, struct wb_re
 	return s;
 }
 
-/* Some caches are for reading only (a build server fills them): that is no trouble, and the outputs stay here. A cluster
- * that did not answer the look-up is not waited for once more. */
+/* Some caches are for reading only (a build server fills them): that is no trouble, and the outputs stay here. A
+ * cluster that did not answer the look-up is not waited for once more. */
 static wb_status give(struct shared *h, struct wb_arena *a, struct wb_backend_call *call, struct wb_reapi_job *job,
 		      const struct wb_action_result *r, struct wb_err *err)
 {

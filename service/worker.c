@@ -26,6 +26,7 @@ enum { MUST_BE_MISSING = -1, ANSWER_MAX = 64 << 20 };
 #define TROUBLE_NS (60 * SECOND)
 #define PROBE_NS   (60 * SECOND) /* a worker that is not there by then is asked again by a later job */
 #define SLOW_NS    (10 * SECOND)
+#define HICCUP_NS  SECOND /* what those who wait are told when the one who asked got no answer soon */
 #define WAIT_NS    100000000L
 
 /* What a job needs of the worker: a file with this content, or (size MUST_BE_MISSING) none. */
@@ -44,8 +45,8 @@ struct known {
 /* One platform and compiler. */
 struct worker {
 	struct wb_map file;   /* path -> struct known, in `arena` */
-	struct wb_map wanted; /* path -> struct want, in `arena`: what those who wait need to know */
-	struct wb_arena arena;
+	struct wb_map wanted; /* path -> struct want, in `wanted_arena`: what those who wait need to know */
+	struct wb_arena arena, wanted_arena;
 	bool asking, proven, links;
 	char trouble[sizeof((struct wb_err *)NULL)->text]; /* why it could not be asked, or that it cannot run anything
 							      of ours */
@@ -83,6 +84,7 @@ void wb_workers_free(struct wb_workers *w)
 		wb_map_release(&k->file);
 		wb_map_release(&k->wanted);
 		wb_arena_release(&k->arena);
+		wb_arena_release(&k->wanted_arena);
 		free(k);
 	}
 	wb_map_release(&w->worker);
@@ -107,6 +109,7 @@ static struct worker *worker_of(struct wb_workers *w, const struct wb_plan *p)
 		wb_map_init(&k->file);
 		wb_map_init(&k->wanted);
 		wb_arena_init(&k->arena);
+		wb_arena_init(&k->wanted_arena);
 		v->p = k;
 	}
 	return v->p;
@@ -140,6 +143,8 @@ static bool is_in_pch(const struct wb_plan *p, const struct wb_check *c)
 		!bsearch(c->path, p->inputs.system, p->inputs.nsystem, sizeof *p->inputs.system, by_path));
 }
 
+/* A file that must be missing is looked for on the worker wherever the input root does not decide: it may have more
+ * directories than the system's. */
 static wb_status wants_of(struct wants *out, struct wb_arena *a, struct wb_workers *w, const struct wb_plan *p,
 			  struct wb_err *err)
 {
@@ -151,17 +156,20 @@ static wb_status wants_of(struct wants *out, struct wb_arena *a, struct wb_worke
 		WB_TRY(wb_facts_digest(&fact, w->facts, a, path, err));
 		want(out, a, path, &fact.digest);
 	}
+	/* The action was made for the compiler that was: its successor, on the worker already, must not run it. */
+	if (!wb_toolchain_holds(p->tc))
+		return wb_fail(err, WB_ESTALE, "%s was replaced while a compile with it was prepared",
+			       p->tc->executable);
 	for (size_t i = 0; i < p->inputs.nsystem; i++)
 		want(out, a, p->inputs.system[i].path, &p->inputs.system[i].digest);
 	for (size_t i = 0; i < p->inputs.ncheck; i++) {
 		const struct wb_check *c = &p->inputs.check[i];
 		struct wb_fact fact;
 
-		if (!wb_roots_is_system(&p->roots, c->path))
-			continue;
 		if (wb_stat_id_kind(&c->id) == WB_FILE_MISSING) {
-			want(out, a, c->path, NULL);
-		} else if (is_in_pch(p, c)) {
+			if (!wb_roots_holds(&p->roots, c->path))
+				want(out, a, c->path, NULL);
+		} else if (wb_roots_is_system(&p->roots, c->path) && is_in_pch(p, c)) {
 			WB_TRY(wb_facts_digest(&fact, w->facts, a, c->path, err));
 			want(out, a, c->path, &fact.digest);
 		}
@@ -321,15 +329,12 @@ static bool can_ask(const char *path)
 	return strpbrk(path, "\n\\") == NULL;
 }
 
-static bool is_known(const struct worker *k, const struct want *x, int64_t now, bool *same)
+static const struct known *find_known(const struct worker *k, const struct want *x)
 {
 	const union wb_map_value *v = wb_map_gets(&k->file, x->path);
 	const struct known *known = v ? v->p : NULL;
 
-	if (!known || !wb_digest_eq(&known->digest, &x->digest) || known->until_ns < now)
-		return false;
-	*same = known->same;
-	return true;
+	return known && wb_digest_eq(&known->digest, &x->digest) ? known : NULL;
 }
 
 static void learn(struct worker *k, const struct want *x, bool same)
@@ -342,11 +347,11 @@ static void learn(struct worker *k, const struct want *x, bool same)
 	*(struct known *)v->p = (struct known){x->digest, same, wb_clock_ns() + (same ? SAME_NS : DIFFERS_NS)};
 }
 
-static void set_trouble(struct worker *k, enum wb_reason reason, const char *text)
+static void set_trouble(struct worker *k, enum wb_reason reason, int64_t ns, const char *text)
 {
 	snprintf(k->trouble, sizeof k->trouble, "%s", text);
 	k->trouble_reason = reason;
-	k->trouble_until_ns = wb_clock_ns() + TROUBLE_NS;
+	k->trouble_until_ns = wb_clock_ns() + ns;
 }
 
 /* Take in the answer: `said` maps "path" to its digest, or to one of size MUST_BE_MISSING when it is there but must
@@ -385,15 +390,15 @@ static void take_answer(struct question *q, const struct wants *asked, const cha
 
 	wb_map_init(&said);
 	if (!read_answer(&said, &proc, &k->links, q->a, text, n)) {
-		set_trouble(k, WB_REASON_WORKER_UNPROVEN,
+		set_trouble(k, WB_REASON_WORKER_UNPROVEN, TROUBLE_NS,
 			    "the worker's answer to the question what it is was not whole");
 	} else if (!wb_map_gets(&said, "probe.sh")) {
 		set_trouble(
-		    k, WB_REASON_WORKER_UNPROVEN,
+		    k, WB_REASON_WORKER_UNPROVEN, TROUBLE_NS,
 		    "the worker cannot say what its files are: sha256sum, xargs, tr or cat is missing there or does "
 		    "not work. Add coreutils and findutils to its image");
 	} else if (!proc) {
-		set_trouble(k, WB_REASON_WORKER_MISMATCH,
+		set_trouble(k, WB_REASON_WORKER_MISMATCH, TROUBLE_NS,
 			    "the worker has no /proc, which compiles with precompiled headers need");
 	} else {
 		k->proven = true;
@@ -434,6 +439,7 @@ static wb_status ask(struct question *q, struct wb_err *err)
 	}
 	wb_map_release(&k->wanted);
 	wb_map_init(&k->wanted);
+	wb_arena_release(&k->wanted_arena);
 	k->asking = true;
 	pthread_mutex_unlock(&w->lock);
 
@@ -464,9 +470,10 @@ static wb_status ask(struct question *q, struct wb_err *err)
 	if (wb_is_ok(s))
 		take_answer(q, &asked, answer, n);
 	else if (s.code == WB_EUNSCANNABLE || s.code == WB_EPROTO || s.code == WB_ENOENT || s.code == WB_EREFUSED)
-		set_trouble(k, WB_REASON_WORKER_UNPROVEN, err->text);
-	else if (s.code == WB_EUNAVAILABLE && wb_clock_ns() - started > SLOW_NS)
-		set_trouble(k, WB_REASON_REMOTE_DOWN, err->text); /* nobody else needs to wait for it now */
+		set_trouble(k, WB_REASON_WORKER_UNPROVEN, TROUBLE_NS, err->text);
+	else if (s.code == WB_EUNAVAILABLE) /* those who wait need not wait for it now, one after the other */
+		set_trouble(k, WB_REASON_REMOTE_DOWN, wb_clock_ns() - started > SLOW_NS ? TROUBLE_NS : HICCUP_NS,
+			    err->text);
 	pthread_cond_broadcast(&w->answered);
 	return s;
 }
@@ -475,19 +482,20 @@ static wb_status ask(struct question *q, struct wb_err *err)
 static bool want_unknown(struct question *q, int64_t now)
 {
 	struct worker *k = q->k;
-	bool any = !k->proven, same;
+	bool any = !k->proven;
 
 	for (size_t i = 0; i < q->wants.n; i++) {
 		const struct want *x = &q->wants.v[i];
+		const struct known *known = find_known(k, x);
 		bool fresh;
 
-		if (is_known(k, x, now, &same))
+		if (known && known->until_ns >= now)
 			continue;
 		any = true;
 		union wb_map_value *v = wb_map_puts(&k->wanted, x->path, &fresh);
-		struct want *copy = fresh ? wb_arena_alloc(&k->arena, sizeof *copy) : v->p;
+		struct want *copy = fresh ? wb_arena_alloc(&k->wanted_arena, sizeof *copy) : v->p;
 		copy->digest = x->digest;
-		copy->path = fresh ? wb_arena_strdup(&k->arena, x->path) : copy->path;
+		copy->path = fresh ? wb_arena_strdup(&k->wanted_arena, x->path) : copy->path;
 		v->p = copy;
 	}
 	return any;
@@ -510,15 +518,18 @@ static wb_status wait_for_answer(struct wb_workers *w, const atomic_bool *cancel
 static wb_status verdict(struct question *q, enum wb_reason *reason, struct wb_err *err)
 {
 	struct wb_buf text = WB_BUF_INIT;
-	int64_t now = wb_clock_ns();
 
 	q->report->asked = q->wants.n;
 	q->report->links = q->k->links;
 	for (size_t i = 0; i < q->wants.n; i++) {
 		const struct want *x = &q->wants.v[i];
-		bool same = true;
+		const struct known *known = find_known(q->k, x);
 
-		if (!is_known(q->k, x, now, &same) || same)
+		if (!known) { /* asked for with another content than this job knows: it changed meanwhile */
+			wb_buf_release(&text);
+			return wb_fail(err, WB_ESTALE, "%s changed while the worker was asked for it", x->path);
+		}
+		if (known->same)
 			continue;
 		if (q->report->differing++ < 5)
 			wb_buf_addf(&text, "%s%s%s", text.n > 0 ? ", " : "", x->path,

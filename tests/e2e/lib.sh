@@ -21,7 +21,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd -- "$here/../.." && pwd)
 jobs=${E2E_JOBS:-$(nproc)}
 
-# The cluster's programs are looked for while HOME and WAYBILL_TEST_VENV are still the user's. A test without them fails.
+# The cluster's programs are looked for while HOME and WB_TEST_VENV are still the user's. A test without them fails.
 # shellcheck source=tests/interop/casd.sh
 source "$top/tests/interop/casd.sh"
 case ${E2E_REMOTE-} in

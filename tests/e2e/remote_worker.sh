@@ -133,11 +133,15 @@ case_notools() {
   local tool
   : >"$T/nothing"
   chmod +x "$T/nothing"
-  for tool in sha256sum sh xargs; do
+  for tool in xargs sha256sum sh; do
     step "a worker without $tool"
     [ -z "$casd_port" ] || new_client
     worker "$T/nothing" "$(readlink -f "/usr/bin/$tool")"
-    assert_doctor 1 ".*"
+    case $tool in
+    sh) assert_doctor 1 "/bin/sh" ;;
+    *) assert_doctor 1 "$tool.* findutils" ;;
+    esac
+    [ $tool != xargs ] || continue
     assert_all_fall_back "bad-$tool" worker_unproven
     assert_logged 'worker_unproven'
   done

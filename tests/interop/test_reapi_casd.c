@@ -1,4 +1,4 @@
-/* The REAPI client against a real server, buildbox-casd: the environment variable WAYBILL_TEST_CASD names its endpoint
+/* The REAPI client against a real server, buildbox-casd: the environment variable WB_TEST_CASD names its endpoint
  * (grpc://127.0.0.1:PORT). Without it everything is skipped. */
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -531,9 +531,9 @@ int main(void)
 	    cmocka_unit_test(test_cancel),
 	    cmocka_unit_test(test_many),
 	};
-	endpoint_text = getenv("WAYBILL_TEST_CASD");
+	endpoint_text = getenv("WB_TEST_CASD");
 	if (endpoint_text == NULL) {
-		fprintf(stderr, "WAYBILL_TEST_CASD names no server: skipped\n");
+		fprintf(stderr, "WB_TEST_CASD names no server: skipped\n");
 		return SKIP;
 	}
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -8,6 +8,7 @@
 #include "service/job.h"
 #include "service/service.h"
 #include "service/stats.h"
+#include "service/worker.h"
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
@@ -24,6 +25,7 @@ struct fixture {
 	struct wb_config config;
 	struct wb_service service;
 	const char *env[8];
+	const char *compiler; /* NULL: clang */
 };
 
 static const char *path_of(struct fixture *f, const char *name)
@@ -86,7 +88,7 @@ static void run_job(struct wb_job *j, struct fixture *f, const char *source, con
 	const char **argv = wb_arena_array(&j->arena, 10, sizeof *argv);
 	size_t n = 0;
 
-	argv[n++] = "/usr/bin/clang-22";
+	argv[n++] = f->compiler ? f->compiler : "/usr/bin/clang-22";
 	if (extra)
 		argv[n++] = extra;
 	argv[n++] = "-g";
@@ -370,6 +372,106 @@ static void test_cancel(void **state)
 	assert_int_not_equal(access(path_of(f, "build/cancelled.o"), F_OK), 0);
 }
 
+/* A cluster whose worker is this machine's sandbox. */
+struct cluster {
+	struct wb_backend base;
+	struct wb_backend *local;
+	const char *link, *target; /* execute: turns `link` to `target`, as an upgrade in the middle of a build does */
+};
+
+static struct wb_backend *local_of(struct wb_backend *b)
+{
+	return ((struct cluster *)b)->local;
+}
+
+static wb_status cluster_lookup(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a,
+				struct wb_backend_call *call, struct wb_err *err)
+{
+	return local_of(b)->lookup(local_of(b), out, a, call, err);
+}
+
+static wb_status cluster_upload(struct wb_backend *b, struct wb_backend_call *call, const struct wb_blob *blob,
+				size_t n, struct wb_err *err)
+{
+	return local_of(b)->upload(local_of(b), call, blob, n, err);
+}
+
+static wb_status cluster_execute(struct wb_backend *b, struct wb_action_result *out, struct wb_arena *a,
+				 struct wb_backend_call *call, struct wb_err *err)
+{
+	const struct cluster *c = (struct cluster *)b;
+
+	WB_TRY(c->local->execute(c->local, out, a, call, err));
+	call->remote = true;
+	if (c->link && !call->skip_cache) { /* not by the question who the worker is */
+		unlink(c->link);
+		assert_int_equal(symlink(c->target, c->link), 0);
+	}
+	return wb_ok();
+}
+
+static wb_status cluster_fetch(struct wb_backend *b, struct wb_arena *a, struct wb_backend_call *call,
+			       struct wb_fetch *fetch, size_t n, struct wb_err *err)
+{
+	return local_of(b)->fetch(local_of(b), a, call, fetch, n, err);
+}
+
+static void cluster_free(struct wb_backend *b)
+{
+	free(b);
+}
+
+static struct cluster *with_cluster(struct fixture *f)
+{
+	struct cluster *c = calloc(1, sizeof *c);
+
+	c->local = f->service.backend_local;
+	c->base = (struct wb_backend){"remote",        true,          cluster_lookup, cluster_upload,
+				      cluster_execute, cluster_fetch, cluster_free};
+	f->service.backend_remote = &c->base;
+	f->service.workers = wb_workers_new(f->service.facts);
+	return c;
+}
+
+/* The worker is asked, found to be the same, and used: nothing of that looks like a fallback. */
+static void test_cluster(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_job j;
+
+	with_cluster(f);
+	wb_job_init(&j, &f->service);
+	run_job(&j, f, "src/a.c", "a.o", NULL);
+	assert_int_equal(j.answer, WB_JOB_DONE);
+	assert_int_equal(j.fallback, WB_REASON_NONE);
+	wb_job_release(&j);
+	assert_int_equal(COUNT(f, PROBES), 1);
+	assert_int_equal(COUNT(f, REMOTE_EXECUTED), 1);
+	assert_int_equal(COUNT(f, FALLBACKS), 0);
+}
+
+/* The compiler's name is turned to another compiler while a compile runs: the next one is not given the object of the
+ * first. */
+static void test_compiler_turned(void **state)
+{
+	struct fixture *f = *state;
+	struct cluster *c = with_cluster(f);
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_dir_make(wb_arena_printf(&f->a, "%s/bin", f->dir), 0755, &err), &err);
+	f->config.value[WB_SET_SYSTEM_DIRS] =
+	    wb_arena_printf(&f->a, "%s:%s/bin", f->config.value[WB_SET_SYSTEM_DIRS], f->dir);
+	f->compiler = wb_arena_printf(&f->a, "%s/bin/cc", f->dir);
+	assert_int_equal(symlink("/usr/bin/clang-22", f->compiler), 0);
+	c->link = f->compiler;
+	c->target = "/usr/bin/gcc";
+	assert_int_equal(compile(f, "src/a.c", "a.o", NULL), WB_JOB_DONE);
+	settle();
+	compile(f, "src/a.c", "a.o", NULL);
+	assert_int_equal(COUNT(f, MEMO_HITS), 0);
+	assert_int_equal(COUNT(f, CACHE_HITS), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +484,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_concurrent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_identical_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_cluster, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_compiler_turned, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,7 @@ enum lie {
 	EXECUTE_BUSY_ONCE,
 	EXECUTE_NO_RESULT,
 	EXECUTE_OUTSIDE,
+	EXECUTE_HANGS, /* queued, and nothing more */
 	NO_SHA256,
 	OLD_API,
 	NO_EXECUTION,
@@ -457,6 +458,14 @@ static void send_result(struct wb_rpc_status *st, struct wb_arena *a, struct wb_
 	send_operation(st, a, call, 4, &r);
 }
 
+static bool still(enum lie lie)
+{
+	pthread_mutex_lock(&peer.lock);
+	bool same = peer.lie == lie;
+	pthread_mutex_unlock(&peer.lock);
+	return same;
+}
+
 static void execute(struct wb_rpc_status *st, struct wb_arena *a, struct wb_server_call *call,
 		    const ProtobufCMessage *request, void *arg)
 {
@@ -469,6 +478,8 @@ static void execute(struct wb_rpc_status *st, struct wb_arena *a, struct wb_serv
 		peer.lie = HONEST;
 	pthread_mutex_unlock(&peer.lock);
 	send_operation(st, a, call, 2, NULL);
+	while (lie == EXECUTE_HANGS && still(lie))
+		usleep(10000);
 	if (lie == EXECUTE_BREAKS || lie == EXECUTE_LOST || lie == EXECUTE_LOST_TWICE) {
 		wb_rpc_status_set(st, WB_RPC_UNAVAILABLE, "broken");
 	} else if (lie == EXECUTE_ENDS) {
@@ -797,6 +808,46 @@ static void test_execute(void **state)
 	}
 }
 
+/* A question has its own, shorter time limit: a cluster that queues for ever must not hold up those who wait for it. */
+static void test_execute_limit(void **state)
+{
+	struct fixture f;
+	struct wb_action_result r;
+	struct wb_reapi_execution x = {.timeout_ns = SECOND};
+	struct wb_digest action;
+	(void)state;
+	begin(&f, EXECUTE_HANGS, false);
+	wb_digest_of(&action, "action", 6);
+	assert_code(wb_reapi_execute(&r, &f.a, f.c, &f.job, &action, &x, &f.err), WB_EUNAVAILABLE);
+	assert_says(&f.err, "no answer within 1 s");
+	assert_false(wb_reapi_is_down(f.c, NULL, 0)); /* slow is not down */
+	pthread_mutex_lock(&peer.lock);
+	peer.lie = HONEST;
+	pthread_mutex_unlock(&peer.lock);
+	end(&f);
+}
+
+/* What came with the result is not asked for again: the server does not even have it. */
+static void test_inline(void **state)
+{
+	struct fixture f;
+	struct tempdir dir;
+	struct wb_digest d;
+	(void)state;
+	tempdir_init(&dir);
+	begin(&f, HONEST, false);
+	struct wb_fetch fetch[] = {{.path = tempdir_path(&dir, "a"), .content = "object"}, {.content = "depfile"}};
+	wb_digest_of(&fetch[0].digest, "object", 6);
+	wb_digest_of(&fetch[1].digest, "depfile", 7);
+	assert_ok(wb_reapi_fetch(f.c, &f.a, &f.job, fetch, 2, &f.err), &f.err);
+	assert_ok(wb_digest_file(&d, fetch[0].path, &f.err), &f.err);
+	assert_true(wb_digest_eq(&d, &fetch[0].digest));
+	assert_string_equal(fetch[1].data, "depfile");
+	assert_int_equal(seen(&peer.read), 0);
+	end(&f);
+	tempdir_release(&dir);
+}
+
 /* Nobody listens: noticed, then told at once. */
 static void test_down(void **state)
 {
@@ -910,9 +961,9 @@ static int stop_peer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_round_trip), cmocka_unit_test(test_upload), cmocka_unit_test(test_fetch),
-	    cmocka_unit_test(test_execute),    cmocka_unit_test(test_down),   cmocka_unit_test(test_once),
-	    cmocka_unit_test(test_restart),
+	    cmocka_unit_test(test_round_trip), cmocka_unit_test(test_upload),        cmocka_unit_test(test_fetch),
+	    cmocka_unit_test(test_execute),    cmocka_unit_test(test_down),          cmocka_unit_test(test_once),
+	    cmocka_unit_test(test_restart),    cmocka_unit_test(test_execute_limit), cmocka_unit_test(test_inline),
 	};
 	return cmocka_run_group_tests(tests, NULL, stop_peer);
 }
