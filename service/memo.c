@@ -186,6 +186,12 @@ static bool is_racy(const struct wb_stat_id *id, int64_t now)
 	       (id->mtime_ns > now - WB_FACTS_RACY_NS || id->ctime_ns > now - WB_FACTS_RACY_NS);
 }
 
+/* Under the lock. */
+static bool is_full(const struct wb_memo *m, const struct pool *p)
+{
+	return m->bytes + p->arena.used + p->check.keys.used + p->text.keys.used > BYTES_MAX;
+}
+
 /* A file was written anew with the content that it had: from now on its times are those to look for. */
 static void renew(struct wb_memo *m, struct entry *e, size_t i, const struct wb_stat_id *now)
 {
@@ -196,7 +202,8 @@ static void renew(struct wb_memo *m, struct entry *e, size_t i, const struct wb_
 		return;
 	check.id = *now;
 	pthread_mutex_lock(&m->lock);
-	atomic_store(&e->check[i], share_check(e->pool, &key, &check));
+	if (!is_full(m, e->pool))
+		atomic_store(&e->check[i], share_check(e->pool, &key, &check));
 	pthread_mutex_unlock(&m->lock);
 	wb_buf_release(&key);
 }
@@ -240,6 +247,7 @@ const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_dig
 	v = wb_map_get(&m->entries, key->hash, sizeof key->hash);
 	if (v && v->p == e) {
 		wb_map_del(&m->entries, key->hash, sizeof key->hash);
+		m->bytes -= e->arena.used;
 		refs++; /* the table's */
 	}
 	entry_unref(e, refs);
@@ -305,8 +313,7 @@ void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct w
 	e->ncheck = ncheck;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->entries.n >= ENTRIES_MAX ||
-	    m->bytes + m->pool->arena.used + m->pool->check.keys.used + m->pool->text.keys.used > BYTES_MAX)
+	if (m->entries.n >= ENTRIES_MAX || is_full(m, m->pool))
 		drop_all(m);
 	e->pool = m->pool;
 	e->pool->refs++;
@@ -314,8 +321,12 @@ void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct w
 	for (size_t i = 0; i < ncheck; i++)
 		atomic_init(&e->check[i], share_check(e->pool, &scratch, &check[i]));
 	union wb_map_value *v = wb_map_put(&m->entries, key->hash, sizeof key->hash, &fresh);
-	if (!fresh)
+	if (!fresh) {
+		const struct entry *old = v->p;
+
+		m->bytes -= old->arena.used;
 		entry_unref(v->p, 1);
+	}
 	v->p = e;
 	m->bytes += e->arena.used;
 	pthread_mutex_unlock(&m->lock);

@@ -245,12 +245,13 @@ static void make_action(struct action *x, struct wb_arena *a, const char *script
 	wb_tree_release(&tree);
 	wb_re_command command;
 	wb_re_action action;
-	char *argv[] = {"/bin/sh", "-c", wb_arena_strdup(a, script)}, *outputs[] = {"out/o", "plain"};
+	char *argv[] = {wb_arena_strdup(a, "/bin/sh"), wb_arena_strdup(a, "-c"), wb_arena_strdup(a, script)};
+	char *outputs[] = {wb_arena_strdup(a, "out/o"), wb_arena_strdup(a, "plain")};
 	build__bazel__remote__execution__v2__command__init(&command);
 	build__bazel__remote__execution__v2__action__init(&action);
 	command.arguments = argv;
 	command.n_arguments = 3;
-	command.working_directory = "work";
+	command.working_directory = wb_arena_strdup(a, "work");
 	command.output_paths = outputs;
 	command.n_output_paths = 2;
 	char *data;
