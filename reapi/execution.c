@@ -52,8 +52,8 @@ static bool blob_missing(const struct wb_rpc_status *st)
 		return true;
 	if (st->code == WB_RPC_FAILED_PRECONDITION) /* also said of workers and platforms that do not exist */
 		return !says(st, "no worker") && !says(st, "platform");
-	return st->code == WB_RPC_INTERNAL &&
-	       (says(st, "missing") || says(st, "not completely available") || says(st, "not found"));
+	return st->code == WB_RPC_INTERNAL && (says(st, "missing") || says(st, "not completely available") ||
+					       says(st, "not found") || says(st, "not available"));
 }
 
 /* A failed execution in the terms of client.h. */

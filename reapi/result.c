@@ -56,20 +56,16 @@ static wb_status take_text(const char **text, size_t *len, bool *fetch, struct w
 	return wb_ok();
 }
 
-wb_status wb_result_take(struct wb_action_result *out, struct wb_result_texts *texts, struct wb_arena *a,
-			 const wb_re_action_result *m, struct wb_err *err)
+static wb_status take_files(struct wb_action_result *out, struct wb_arena *a, const wb_re_action_result *m,
+			    struct wb_err *err)
 {
-	*out = (struct wb_action_result){.exit_code = m->exit_code, .nfile = m->n_output_files};
-	*texts = (struct wb_result_texts){0};
 	if (m->n_output_symlinks > 0)
 		return refuse(err, "symlink", m->output_symlinks[0]->path);
 	if (m->n_output_file_symlinks > 0)
 		return refuse(err, "symlink", m->output_file_symlinks[0]->path);
 	if (m->n_output_directories > 0)
 		return refuse(err, "directory", m->output_directories[0]->path);
-	out->worker = "";
-	if (m->execution_metadata != NULL)
-		out->worker = wb_arena_strdup(a, m->execution_metadata->worker);
+	out->nfile = m->n_output_files;
 	out->file = wb_arena_array(a, m->n_output_files, sizeof *out->file);
 	struct wb_map seen;
 	wb_map_init(&seen);
@@ -77,7 +73,19 @@ wb_status wb_result_take(struct wb_action_result *out, struct wb_result_texts *t
 	for (size_t i = 0; i < m->n_output_files && wb_is_ok(s); i++)
 		s = take_file(&out->file[i], a, &seen, m->output_files[i], err);
 	wb_map_release(&seen);
-	WB_TRY(s);
+	return s;
+}
+
+wb_status wb_result_take(struct wb_action_result *out, struct wb_result_texts *texts, struct wb_arena *a,
+			 const wb_re_action_result *m, struct wb_err *err)
+{
+	*out = (struct wb_action_result){.exit_code = m->exit_code, .worker = ""};
+	*texts = (struct wb_result_texts){0};
+	if (m->execution_metadata != NULL)
+		out->worker = wb_arena_strdup(a, m->execution_metadata->worker);
+	/* What a failed action left behind is nobody's output: it must not hide why it failed. */
+	if (m->exit_code == 0)
+		WB_TRY(take_files(out, a, m, err));
 	WB_TRY(take_text(&out->out_text, &out->out_len, &texts->fetch_out, &texts->out, m->stdout_raw, m->stdout_digest,
 			 "stdout", err));
 	return take_text(&out->err_text, &out->err_len, &texts->fetch_err, &texts->err, m->stderr_raw, m->stderr_digest,

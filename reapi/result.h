@@ -15,9 +15,9 @@ struct wb_result_texts {
 	struct wb_digest out, err;
 };
 
-/* Content is borrowed from `m`, the rest is in `a`. WB_EPROTO names what is wrong: a path that is absolute or leaves
- * the directory or comes twice, a symlink or directory among the outputs, a malformed or huge digest, content that does
- * not have its digest. */
+/* Content is borrowed from `m`, the rest is in `a`. Outputs of a failed action are passed over. WB_EPROTO names what is
+ * wrong: a path that is absolute or leaves the directory or comes twice, a symlink or directory among the outputs, a
+ * malformed or huge digest, content that does not have its digest. */
 wb_status wb_result_take(struct wb_action_result *out, struct wb_result_texts *texts, struct wb_arena *a,
 			 const wb_re_action_result *m, struct wb_err *err);
 

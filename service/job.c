@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #define EXECUTE_ATTEMPTS 3
+#define DOUBT_NS         60000000000LL /* a worker that lets a job wait in vain for so long is asked again */
 
 const char *wb_job_state_name(int state)
 {
@@ -284,6 +285,8 @@ static wb_status execute(struct wb_job *j, struct wb_action_result *r, struct wb
 	atomic_store(&j->call.stage, 0);
 	atomic_store(&j->state, WB_JOB_EXECUTING);
 	st = b->execute(b, r, &j->arena, &j->call, err);
+	if (b->worker && st.code == WB_EUNAVAILABLE && wb_clock_ns() - t0 > DOUBT_NS)
+		wb_workers_doubt(j->service->workers, p);
 	queued = j->call.queued_ns - queued;
 	ran = j->call.ran_ns - ran;
 	/* A cluster that keeps its times to itself: all of it was execution, as far as anybody can tell. */

@@ -620,3 +620,10 @@ wb_status wb_workers_check(struct wb_workers *w, struct wb_arena *a, struct wb_b
 	}
 	return s;
 }
+
+void wb_workers_doubt(struct wb_workers *w, const struct wb_plan *p)
+{
+	pthread_mutex_lock(&w->lock);
+	worker_of(w, p)->proven = false;
+	pthread_mutex_unlock(&w->lock);
+}

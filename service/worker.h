@@ -33,4 +33,8 @@ wb_status wb_workers_check(struct wb_workers *w, struct wb_arena *a, struct wb_b
 			   const struct wb_plan *p, struct wb_worker_report *report, enum wb_reason *reason,
 			   struct wb_err *err);
 
+/* An action of `p` got no answer in a long time: the workers may be gone, and a server that queues for ever does not
+ * say so. The next job asks again before it relies on them, and waits for that no longer than a question may take. */
+void wb_workers_doubt(struct wb_workers *w, const struct wb_plan *p);
+
 #endif

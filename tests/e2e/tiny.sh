@@ -86,14 +86,16 @@ tiny_build() {
   build "$root/build" "$@"
   assert_counts $tiny_jobs
   tiny_right "$root"
-  echo "executed $(stat_key executed), of these remote $(stat_key remote_executed); hits $(stat_key cache_hits), of these" \
-    "remote $(stat_key remote_hits); fallbacks: $(fallback_reasons)"
+  echo "executed, of these remote, hits, of these remote, fallbacks:" \
+    "$(stat_keys executed remote_executed cache_hits remote_hits fallbacks)"
 }
 
 # counted KEY NUMBER...: exactly these counters, since the last tiny_build began.
 counted() {
+  local keys=() want=()
   while [ $# -gt 0 ]; do
-    assert_eq "$1" "$2" "$(stat_key "$1")"
+    keys+=("$1") want+=("$2")
     shift 2
   done
+  assert_eq "${keys[*]}" "${want[*]}" "$(stat_keys "${keys[@]}")"
 }

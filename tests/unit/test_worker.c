@@ -183,6 +183,10 @@ static void test_same(void **state)
 	assert_int_equal(ask(f, &reason, &err), WB_OK);
 	assert_int_equal(ask(f, &reason, &err), WB_OK);
 	assert_int_equal(peer.executed, 2);
+	wb_workers_doubt(f->workers, &f->plan);
+	assert_int_equal(ask(f, &reason, &err), WB_OK);
+	assert_int_equal(ask(f, &reason, &err), WB_OK);
+	assert_int_equal(peer.executed, 3);
 }
 
 /* A file of other content; one that must be missing, in no system directory; one whose name cannot be asked for. */
