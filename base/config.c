@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,12 +34,12 @@ const struct wb_setting_row wb_setting_table[WB_SET_COUNT] = {
 	 "results up on that cluster and give it new ones. local: sandbox and cache of this machine only. auto: remote "
 	 "when "
 	 "`remote` is set, else local. off: compile where the launcher stands, as if Waybill were not there."},
-    [WB_SET_REMOTE] = {"remote", "WAYBILL_REMOTE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+    [WB_SET_REMOTE] = {"remote", "WAYBILL_REMOTE", WB_TYPE_SERVER, WB_SCOPE_DAEMON, "", NULL,
 		       "The Remote Execution API server: grpc://HOST:PORT, grpcs://HOST:PORT for TLS, or "
 		       "unix:/PATH. Empty: none."},
-    [WB_SET_REMOTE_CAS] = {"remote_cas", "WAYBILL_REMOTE_CAS", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+    [WB_SET_REMOTE_CAS] = {"remote_cas", "WAYBILL_REMOTE_CAS", WB_TYPE_SERVER, WB_SCOPE_DAEMON, "", NULL,
 			   "Where the cluster's content-addressable storage is, when it is not at `remote`."},
-    [WB_SET_REMOTE_CACHE] = {"remote_cache", "WAYBILL_REMOTE_CACHE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
+    [WB_SET_REMOTE_CACHE] = {"remote_cache", "WAYBILL_REMOTE_CACHE", WB_TYPE_SERVER, WB_SCOPE_DAEMON, "", NULL,
 			     "Where the cluster's action cache is, when it is not at `remote`."},
     [WB_SET_INSTANCE] = {"instance", "WAYBILL_INSTANCE", WB_TYPE_TEXT, WB_SCOPE_DAEMON, "", NULL,
 			 "Instance name on the cluster, as its administrator chose it."},
@@ -195,6 +196,29 @@ static bool are_properties(const char *value)
 	}
 }
 
+/* The form of a server's name. Whoever connects looks more closely (wb_endpoint_parse); but a name that is none must be
+ * noticed here, where the user reads what is wrong, and not in a daemon that does not start. */
+static bool is_server(const char *value)
+{
+	const char *host = wb_starts_with(value, "grpc://")    ? value + strlen("grpc://")
+			   : wb_starts_with(value, "grpcs://") ? value + strlen("grpcs://")
+							       : NULL;
+
+	if (value[0] == '\0')
+		return true;
+	if (!host)
+		return wb_starts_with(value, "unix:/") && value[strlen("unix:/")] != '\0';
+	const char *end = host[0] == '[' ? host + strcspn(host, "]") : host + strcspn(host, ":/");
+	if (end == host)
+		return false;
+	end += *end == ']';
+	size_t digits = *end == ':' ? strspn(end + 1, "0123456789") : 0;
+	if (*end == ':' && (digits == 0 || digits > 5))
+		return false;
+	long port = *end == ':' ? strtol(end + 1, NULL, 10) : 1;
+	return port >= 1 && port <= 65535;
+}
+
 static wb_status set(struct wb_config *c, struct wb_arena *a, const struct wb_setting_row *row, const char *name,
 		     const char *value, const char *where, struct wb_err *err)
 {
@@ -242,6 +266,13 @@ static wb_status set(struct wb_config *c, struct wb_arena *a, const struct wb_se
 		if (!are_properties(value))
 			return wb_fail(err, WB_EINVAL, "%s: %s must be NAME=VALUE,NAME=VALUE, not '%s'", where, name,
 				       value);
+		text = wb_arena_strdup(a, value);
+		break;
+	case WB_TYPE_SERVER:
+		if (!is_server(value))
+			return wb_fail(err, WB_EINVAL,
+				       "%s: %s must be grpc://HOST:PORT, grpcs://HOST:PORT or unix:/PATH, not '%s'",
+				       where, name, value);
 		text = wb_arena_strdup(a, value);
 		break;
 	}
@@ -397,6 +428,7 @@ static void print_values(struct wb_buf *out, const struct wb_setting_row *row)
 {
 	switch (row->type) {
 	case WB_TYPE_TEXT:
+	case WB_TYPE_SERVER: /* its text says what it looks like */
 		wb_buf_adds(out, "text");
 		break;
 	case WB_TYPE_PATH:

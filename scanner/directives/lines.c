@@ -318,6 +318,10 @@ static enum mode mode_of(const struct wb_buf *clean)
 	} row[] = {{"include", HEADER}, {"include_next", HEADER}, {"import", HEADER}, {"embed", HEADER},
 		   {"if", CONDITION},   {"elif", CONDITION},      {"pragma", PLAIN}};
 	struct wb_str name = wb_str_trim((struct wb_str){clean->p ? clean->p : "", clean->n});
+	size_t n = 0;
+	while (n < name.n && wb_is_word_byte((unsigned char)name.p[n], 0))
+		n++;
+	name.n = n;
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++)
 		if (wb_str_eq(name, wb_str_of(row[i].name)))
 			return row[i].mode;
