@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BLOCK_MIN = 4096, BLOCK_MAX = 1 << 20 };
+enum { BLOCK_MIN = 4096, BLOCK_MAX = 256 << 10 };
 
 struct wb_arena_block {
 	struct wb_arena_block *next;

@@ -528,6 +528,11 @@ wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb
 	*out = (struct wb_inputs){0};
 	struct collector c = {
 	    .out = out, .a = a, .facts = f, .cmd = cmd, .roots = roots, .graph = graph, .reason = reason};
+	/* About as many as there will be: an array that grows leaves its old selves in the arena. */
+	c.check_cap = graph->nfile + graph->nmiss + cmd->narg + 16;
+	out->check = wb_arena_array(a, c.check_cap, sizeof *out->check);
+	c.system_cap = graph->nfile;
+	out->system = wb_arena_array(a, c.system_cap, sizeof *out->system);
 	wb_resolver_init(&c.walk, a, f);
 	c.walk.on_link = on_link;
 	c.walk.on_crossed = on_crossed;

@@ -131,7 +131,7 @@ static void run_local(struct wb_job *j, enum wb_reason reason, const char *text)
 	if (!j->verifying) {
 		wb_stats_add(j->service->stats, WB_COUNT_LOCAL, 1);
 		wb_stats_add_reason(j->service->stats, reason);
-		wb_records_write(j->service->records, &j->arena, p, WB_DECISION_LOCAL, &j->times);
+		wb_records_write(j->service->records, p, WB_DECISION_LOCAL, &j->times);
 	}
 	wb_log(WB_LOG_INFO, "local (%s%s%s): %s", wb_reason_name(reason), p->reason_text[0] ? ": " : "", p->reason_text,
 	       p->has_command && p->cmd.source ? p->cmd.source : j->req.argv[0]);
@@ -375,14 +375,12 @@ static const char *compiler_path(struct wb_job *j)
 static void remember(struct wb_job *j, const struct wb_digest *key, const struct wb_delivery *d)
 {
 	const struct wb_plan *p = &j->plan;
-	size_t n = p->inputs.ncheck;
+	struct wb_check compiler = {.id = j->compiler, .follow = true};
 
 	if (!strchr(j->req.argv[0], '/'))
 		return;
-	struct wb_check *check = wb_arena_array(&j->arena, n + 1, sizeof *check);
-	memcpy(check, p->inputs.check, n * sizeof *check);
-	check[n] = (struct wb_check){.path = compiler_path(j), .id = j->compiler, .follow = true};
-	wb_memo_keep(j->service->memo, key, p->tc, &p->action.digest, d, check, n + 1);
+	compiler.path = compiler_path(j);
+	wb_memo_keep(j->service->memo, key, p->tc, &p->action.digest, d, p->inputs.check, p->inputs.ncheck, &compiler);
 }
 
 static wb_status plan(struct wb_job *j, struct wb_err *err)
@@ -440,7 +438,7 @@ static wb_status run(struct wb_job *j, const struct wb_digest *key, struct wb_er
 		if (wb_is_ok(st)) {
 			if (j->answer == WB_JOB_DONE) {
 				remember(j, key, &d);
-				wb_records_write(j->service->records, &j->arena, p,
+				wb_records_write(j->service->records, p,
 						 j->hit ? WB_DECISION_HIT : WB_DECISION_EXECUTED, &j->times);
 			}
 			return st;
@@ -540,7 +538,7 @@ void wb_job_local_done(struct wb_job *j, int wait_status, const char *err_text, 
 		wb_stats_add(s->stats, WB_COUNT_LOCAL, 1);
 		wb_stats_add_reason(s->stats, reason);
 		wb_stats_add(s->stats, wait_status == 0 ? WB_COUNT_SANDBOX_MISMATCH : WB_COUNT_COMPILE_ERRORS, 1);
-		wb_records_write(s->records, &j->arena, p, WB_DECISION_LOCAL, &j->times);
+		wb_records_write(s->records, p, WB_DECISION_LOCAL, &j->times);
 		if (wait_status == 0)
 			wb_log(WB_LOG_WARN, "the action failed but the original command passed: %s", p->cmd.source);
 	}

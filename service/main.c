@@ -22,6 +22,7 @@
 /* Hundreds of threads that each wait most of the time: with glibc's eight arenas a core, what one of them frees is kept
  * from the others, and the daemon of a 1,000-job build grows to twice its size. */
 #define MALLOC_ARENAS 4
+#define MALLOC_MMAP   (128 << 10)
 #define NICE          5 /* compilers must not get in the way of somebody who types */
 
 static const char help[] =
@@ -123,6 +124,7 @@ int main(int argc, char **argv, char **envp)
 	struct wb_arena a;
 
 	mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP); /* and so that it stays there */
 	wb_arena_init(&a);
 	wb_status st = wb_config_load(&config, &a, env, &err);
 	for (int i = 1; i < argc && wb_is_ok(st);) {

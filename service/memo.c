@@ -295,7 +295,7 @@ static void copy_delivery(struct entry *e, const struct wb_delivery *d)
 
 void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct wb_toolchain *tc,
 		  const struct wb_digest *action, const struct wb_delivery *delivery, const struct wb_check *check,
-		  size_t ncheck)
+		  size_t ncheck, const struct wb_check *compiler)
 {
 	int64_t now = wb_clock_wall_ns();
 	struct wb_buf scratch = WB_BUF_INIT;
@@ -304,13 +304,15 @@ void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct w
 	for (size_t i = 0; i < ncheck; i++)
 		if (is_racy(&check[i].id, now))
 			return;
+	if (is_racy(&compiler->id, now))
+		return;
 	struct entry *e = wb_xcalloc(1, sizeof *e);
 	wb_arena_init(&e->arena);
 	e->refs = 1;
 	e->tc = tc;
 	e->answer.action = *action;
-	e->check = wb_arena_array(&e->arena, ncheck, sizeof *e->check);
-	e->ncheck = ncheck;
+	e->check = wb_arena_array(&e->arena, ncheck + 1, sizeof *e->check);
+	e->ncheck = ncheck + 1;
 
 	pthread_mutex_lock(&m->lock);
 	if (m->entries.n >= ENTRIES_MAX || is_full(m, m->pool))
@@ -320,6 +322,7 @@ void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct w
 	copy_delivery(e, delivery);
 	for (size_t i = 0; i < ncheck; i++)
 		atomic_init(&e->check[i], share_check(e->pool, &scratch, &check[i]));
+	atomic_init(&e->check[ncheck], share_check(e->pool, &scratch, compiler));
 	union wb_map_value *v = wb_map_put(&m->entries, key->hash, sizeof key->hash, &fresh);
 	if (!fresh) {
 		const struct entry *old = v->p;

@@ -29,11 +29,11 @@ struct wb_memo_answer {
 const struct wb_memo_answer *wb_memo_find(struct wb_memo *m, const struct wb_digest *key, int64_t since_ns);
 void wb_memo_release(struct wb_memo *m, const struct wb_memo_answer *answer); /* NULL is fine */
 
-/* Remember; `tc` must live as long as the memo (the toolchain cache does). A check whose file is younger than the
- * clock's granularity is not trusted: then nothing is kept. */
+/* Remember, with a check of the compiler by the name that was given; `tc` must live as long as the memo (the toolchain
+ * cache does). A check whose file is younger than the clock's granularity is not trusted: then nothing is kept. */
 void wb_memo_keep(struct wb_memo *m, const struct wb_digest *key, const struct wb_toolchain *tc,
 		  const struct wb_digest *action, const struct wb_delivery *delivery, const struct wb_check *check,
-		  size_t ncheck);
+		  size_t ncheck, const struct wb_check *compiler);
 void wb_memo_clear(struct wb_memo *m);
 
 #endif

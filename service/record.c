@@ -210,8 +210,8 @@ static void add_stage(Waybill__Record__Job *job, struct wb_arena *a, const char 
 	job->stages[job->n_stages++] = s;
 }
 
-void wb_records_write(struct wb_records *r, struct wb_arena *a, const struct wb_plan *p, enum wb_decision decision,
-		      const struct wb_record_times *t)
+static void write_record(struct wb_records *r, struct wb_arena *a, const struct wb_plan *p, enum wb_decision decision,
+			 const struct wb_record_times *t)
 {
 	static const char *const decision_name[] = {"hit", "executed", "local"};
 	struct wb_err err = WB_ERR_INIT;
@@ -257,6 +257,16 @@ void wb_records_write(struct wb_records *r, struct wb_arena *a, const struct wb_
 	waybill__record__job__pack(&job, data);
 	if (!wb_is_ok(wb_file_write(record_path(r, a, output, true), data, n, 0600, &err)))
 		wb_log(WB_LOG_WARN, "no record for `explain`: %s", err.text);
+}
+
+void wb_records_write(struct wb_records *r, const struct wb_plan *p, enum wb_decision decision,
+		      const struct wb_record_times *t)
+{
+	struct wb_arena scratch;
+
+	wb_arena_init(&scratch);
+	write_record(r, &scratch, p, decision, t);
+	wb_arena_release(&scratch);
 }
 
 static void print_words(struct wb_buf *out, const char *title, size_t n, const ProtobufCBinaryData *v,

@@ -19,7 +19,7 @@ struct wb_record_times {
 wb_status wb_records_new(struct wb_records **out, const char *dir, struct wb_err *err);
 void wb_records_free(struct wb_records *r);
 /* Write the record of `p` (its main output; nothing when it has none). Failures are logged, not returned. */
-void wb_records_write(struct wb_records *r, struct wb_arena *a, const struct wb_plan *p, enum wb_decision decision,
+void wb_records_write(struct wb_records *r, const struct wb_plan *p, enum wb_decision decision,
 		      const struct wb_record_times *t);
 /* A text for people about `output` (absolute path). WB_ENOENT: nothing is known of it. */
 wb_status wb_records_explain(struct wb_buf *out, struct wb_records *r, struct wb_arena *a, const char *output,

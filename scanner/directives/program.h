@@ -92,6 +92,7 @@ struct wb_program {
 	struct wb_stat_id id; /* of the bytes that it was made from */
 	unsigned lex;
 	uint32_t flags;
+	bool racy; /* touched so shortly before it was read that a later change may not show: not to be kept */
 	const struct wb_directive *op;
 	uint32_t nop;
 	const struct wb_tok *tok;
