@@ -81,6 +81,7 @@ static int check_worker(struct wb_verb_call *c, const char *compiler)
 	wb_status st = wb_plan_make(&p, c->arena, s, &req, WB_STAGE_TOOLCHAIN, &err);
 	if (!wb_is_ok(st) || !p.tc)
 		return 0; /* its own line says what is wrong with it */
+	wb_workers_forget(s->workers, &p);
 	st = wb_workers_check(s->workers, c->arena, s->backend_remote, &call, &p, &report, &reason, &err);
 	if (!wb_is_ok(st)) {
 		wb_buf_addf(c->out, "  worker      %s\n", err.text);

@@ -627,3 +627,16 @@ void wb_workers_doubt(struct wb_workers *w, const struct wb_plan *p)
 	worker_of(w, p)->proven = false;
 	pthread_mutex_unlock(&w->lock);
 }
+
+void wb_workers_forget(struct wb_workers *w, const struct wb_plan *p)
+{
+	pthread_mutex_lock(&w->lock);
+	struct worker *k = worker_of(w, p);
+	k->proven = false;
+	k->trouble_until_ns = 0;
+	wb_map_release(&k->file);
+	wb_map_init(&k->file);
+	wb_arena_release(&k->arena);
+	wb_arena_init(&k->arena);
+	pthread_mutex_unlock(&w->lock);
+}

@@ -36,5 +36,8 @@ wb_status wb_workers_check(struct wb_workers *w, struct wb_arena *a, struct wb_b
 /* An action of `p` got no answer in a long time: the workers may be gone, and a server that queues for ever does not
  * say so. The next job asks again before it relies on them, and waits for that no longer than a question may take. */
 void wb_workers_doubt(struct wb_workers *w, const struct wb_plan *p);
+/* Forget all that is known of this platform and compiler, differences and troubles included: somebody mended an image
+ * and wants to see whether it will do (`waybill doctor`). */
+void wb_workers_forget(struct wb_workers *w, const struct wb_plan *p);
 
 #endif
