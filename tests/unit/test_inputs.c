@@ -156,7 +156,8 @@ static void a_plain_compile(void **state)
 	assert_true(noticed(&f));
 	rmdir(tempdir_path(&f.t, "p/none"));
 	assert_false(noticed(&f));
-	/* the same content in a new file, the directory made anew around it, another content of the same size, other rights */
+	/* the same content in a new file, the directory made anew around it, another content of the same size, other
+	 * rights */
 	char *x = tempdir_path(&f.t, "p/inc/x.h"), *old = tempdir_path(&f.t, "p/inc/x.old");
 	struct stat st;
 	assert_int_equal(stat(x, &st), 0);
@@ -356,7 +357,8 @@ static void a_use_of_a_pch(void **state)
 			  "source p/src/a.c\n");
 	assert_int_equal(f.in.nsystem, 0); /* they are in the digest of the PCH */
 
-	/* what only the PCH read does not travel, but a change of it is noticed (a rewrite with the same content is none) */
+	/* what only the PCH read does not travel, but a change of it is noticed (a rewrite with the same content is
+	 * none) */
 	tempdir_file(&f.t, "p/inc/only-in-pch.h", "");
 	assert_false(noticed(&f));
 	tempdir_file(&f.t, "p/inc/only-in-pch.h", "changed");
