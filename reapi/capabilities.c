@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-
 #define PROBE_NS   ((int64_t)5 * 1000000000)
 #define REFUSED_NS ((int64_t)10 * 1000000000) /* a refusal is believed so long */
 

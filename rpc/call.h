@@ -14,21 +14,22 @@
 struct wb_call_options {
 	int64_t timeout_ns;        /* > 0, from now; bounds the whole call, connecting included */
 	const atomic_bool *cancel; /* may be NULL */
-	/* Header added to the call, e.g. "requestmetadata-bin" (a name that ends in -bin carries raw bytes). NULL: none. */
+	/* Header added to the call, e.g. "requestmetadata-bin" (a name that ends in -bin carries raw bytes). NULL:
+	 * none. */
 	const char *header;
 	const void *header_value;
 	size_t header_len;
 };
 
-/* One request, one reply. `method` is "/package.Service/Method". The reply is decoded into `a` (limit: wb_message_memory).
- * Not OK: `*st` and `err` say why (wb_rpc_status_fail); WB_ECANCELED when the flag was the reason; WB_EPROTO when the reply
- * does not parse. */
+/* One request, one reply. `method` is "/package.Service/Method". The reply is decoded into `a` (limit:
+ * wb_message_memory). Not OK: `*st` and `err` say why (wb_rpc_status_fail); WB_ECANCELED when the flag was the reason;
+ * WB_EPROTO when the reply does not parse. */
 wb_status wb_call_unary(ProtobufCMessage **reply, struct wb_arena *a, struct wb_channel *c, const char *method,
 			const ProtobufCMessage *request, const ProtobufCMessageDescriptor *reply_type,
 			const struct wb_call_options *o, struct wb_rpc_status *st, struct wb_err *err);
 
-/* Streams. A call is opened, messages are sent and received, and it is finished; freeing one that is not finished cancels
- * it. */
+/* Streams. A call is opened, messages are sent and received, and it is finished; freeing one that is not finished
+ * cancels it. */
 struct wb_call;
 wb_status wb_call_open(struct wb_call **out, struct wb_channel *c, const char *method, const struct wb_call_options *o,
 		       struct wb_err *err);

@@ -28,8 +28,8 @@ struct wb_credential_files {
 	const char *ca;    /* PEM: authorities to trust in place of the system's (TLS) */
 	const char *cert;  /* PEM: this client's certificate chain (mTLS) */
 	const char *key;   /* PEM: its private key */
-	const char *token; /* a bearer token, white space around it ignored: "authorization: Bearer TOKEN" with every call.
-			    * Without TLS it is sent only to a loopback address or unix socket */
+	const char *token; /* a bearer token, white space around it ignored: "authorization: Bearer TOKEN" with every
+			    * call. Without TLS it is sent only to a loopback address or unix socket */
 };
 
 #endif

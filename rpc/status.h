@@ -46,8 +46,8 @@ void wb_rpc_status_details(struct wb_rpc_status *st, struct wb_arena *a, const v
 
 /* The same in our terms: OK; WB_ENOENT (NOT_FOUND); WB_ECANCELED; WB_EUNAVAILABLE (UNAVAILABLE, DEADLINE_EXCEEDED,
  * RESOURCE_EXHAUSTED, ABORTED: may work later); WB_EREFUSED (UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT,
- * FAILED_PRECONDITION, UNIMPLEMENTED, OUT_OF_RANGE ...: will not); WB_EPROTO (INTERNAL, UNKNOWN, DATA_LOSS). `what` (the
- * method) starts the text. */
+ * FAILED_PRECONDITION, UNIMPLEMENTED, OUT_OF_RANGE ...: will not); WB_EPROTO (INTERNAL, UNKNOWN, DATA_LOSS). `what`
+ * (the method) starts the text. */
 wb_status wb_rpc_status_fail(struct wb_err *err, const struct wb_rpc_status *st, const char *what);
 
 #endif

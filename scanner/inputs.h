@@ -43,8 +43,8 @@ struct wb_system_file {
 /* For the memo: the answer stays valid while every one of these holds. */
 struct wb_check {
 	const char *path;
-	struct wb_stat_id id; /* zero: must be missing. Of a directory only the kind counts: what is looked for in it has
-			       * checks of its own, as has every symlink on the way */
+	struct wb_stat_id id; /* zero: must be missing. Of a directory only the kind counts: what is looked for in it
+			       * has checks of its own, as has every symlink on the way */
 	bool follow;          /* stat or lstat */
 	bool has_digest;      /* the content is known: another file with the same content and mode will do */
 	struct wb_digest digest;
@@ -71,7 +71,8 @@ wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb
 			    const struct wb_toolchain *tc, const struct wb_roots *roots, const struct wb_graph *graph,
 			    enum wb_reason *reason, struct wb_err *err);
 
-/* Does this still hold? `*now` gets what is there; where it is not check->id, the content was compared (with `facts`). */
+/* Does this still hold? `*now` gets what is there; where it is not check->id, the content was compared (with `facts`).
+ */
 bool wb_check_holds(const struct wb_check *check, struct wb_facts *facts, struct wb_stat_id *now);
 /* Are all checks still true? `*which` (may be NULL) gets the first that is not, borrowed. */
 bool wb_checks_hold(const struct wb_check *check, size_t n, struct wb_facts *facts, const char **which);

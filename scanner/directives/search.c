@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "scanner/directives/search.h"
 
 #include "base/path.h"
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 
 #define OVERLAY_DEVICE UINT64_MAX
+enum { MAX_PLACES = 1 << 20 };
 
 static uint64_t mixed(uint64_t x)
 {
@@ -97,6 +99,13 @@ void wb_search_release(struct wb_search *s)
 
 void wb_search_begin(struct wb_search *s, const struct wb_scan_request *req, unsigned lex)
 {
+	/* A thread that has seen the whole disk starts anew. */
+	if (s->nplace > MAX_PLACES || s->scan == UINT32_MAX) {
+		struct wb_idents *idents = s->idents;
+		struct wb_store *store = s->store;
+		wb_search_release(s);
+		wb_search_init(s, idents, store);
+	}
 	s->scan++;
 	s->lex = lex;
 	s->cwd = wb_ident_put(s->idents, req->cmd->cwd, strlen(req->cmd->cwd));

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "scanner/directives/store.h"
 
 #include "base/map.h"

@@ -3,8 +3,8 @@
 #define _GNU_SOURCE
 #include "base/arena.h"
 #include "base/fileio.h"
-#include "reapi/messages.h"
 #include "reapi/directories.h"
+#include "reapi/messages.h"
 #include "reapi/tree.h"
 #include "service/action.h"
 #include "unit.h"
