@@ -29,7 +29,8 @@ const char *wb_why_name(unsigned why)
 
 struct collector {
 	struct wb_inputs *out;
-	struct wb_arena *a;
+	struct wb_arena *keep; /* what `out` holds */
+	struct wb_arena *a;    /* everything else: hundreds of paths that were only walked */
 	struct wb_facts *facts;
 	const struct wb_command *cmd;
 	const struct wb_roots *roots;
@@ -65,14 +66,18 @@ static wb_status add_input(struct collector *c, const struct wb_input *in, int64
 	c->out->bytes += size;
 	if (c->out->ninput >= WB_INPUTS_MAX || c->out->bytes > WB_INPUTS_MAX_BYTES)
 		return refuse(c, err, WB_REASON_INPUT_TOO_BIG, in->path, "the inputs exceed the limit");
-	wb_arena_grow(c->a, &c->out->input, c->out->ninput, &c->input_cap, sizeof *c->out->input);
-	c->out->input[c->out->ninput++] = *in;
+	wb_arena_grow(c->keep, &c->out->input, c->out->ninput, &c->input_cap, sizeof *c->out->input);
+	struct wb_input *kept = &c->out->input[c->out->ninput++];
+	*kept = *in;
+	kept->path = wb_arena_strdup(c->keep, in->path);
+	if (in->link != NULL)
+		kept->link = wb_arena_strdup(c->keep, in->link);
 	return wb_ok();
 }
 
 static struct wb_check *new_check(struct collector *c, const char *path, const struct wb_stat_id *id, bool follow)
 {
-	wb_arena_grow(c->a, &c->out->check, c->out->ncheck, &c->check_cap, sizeof *c->out->check);
+	wb_arena_grow(c->keep, &c->out->check, c->out->ncheck, &c->check_cap, sizeof *c->out->check);
 	struct wb_check *check = &c->out->check[c->out->ncheck++];
 	*check = (struct wb_check){.path = path, .id = *id, .follow = follow};
 	return check;
@@ -98,7 +103,7 @@ static void add_check(struct collector *c, const char *path, const struct wb_sta
 /* The same for a path as the command spells it. */
 static void add_check_spelled(struct collector *c, const char *path, const struct wb_stat_id *id)
 {
-	add_check(c, wb_path_join(c->a, c->cmd->cwd, path), id, NULL);
+	add_check(c, wb_path_join(c->keep, c->cmd->cwd, path), id, NULL);
 }
 
 static wb_status digest_of(struct wb_digest *out, struct collector *c, const char *path, const struct wb_stat_id *id,
@@ -172,7 +177,7 @@ static wb_status on_link(void *arg, const char *place, const char *text, const s
 		    &fresh); /* no path of a check that follows links */
 	if (fresh) {
 		wb_stat_id_get(&id, place, false);
-		new_check(c, place, &id, false);
+		new_check(c, wb_arena_strdup(c->keep, place), &id, false);
 	}
 	const char *dir = wb_path_dirname(c->a, place), *link = text;
 	bool system = wb_roots_is_system(c->roots, target->physical);
@@ -214,9 +219,9 @@ static wb_status add_system(struct collector *c, const char *path, const struct 
 	wb_map_puts(&c->system, opened, &fresh);
 	if (!fresh || r->kind != WB_FILE_REGULAR)
 		return wb_ok();
-	wb_arena_grow(c->a, &c->out->system, c->out->nsystem, &c->system_cap, sizeof *c->out->system);
+	wb_arena_grow(c->keep, &c->out->system, c->out->nsystem, &c->system_cap, sizeof *c->out->system);
 	struct wb_system_file *f = &c->out->system[c->out->nsystem];
-	f->path = opened;
+	f->path = wb_arena_strdup(c->keep, opened);
 	WB_TRY(digest_of(&f->digest, c, r->physical, &r->id, err));
 	c->out->nsystem++;
 	return wb_ok();
@@ -271,7 +276,7 @@ static wb_status add_file(struct collector *c, const char *path, const struct wb
 	if (r.kind != WB_FILE_REGULAR)
 		return refuse(c, err, WB_REASON_INPUT_KIND, path, "neither file nor directory");
 	WB_TRY(digest_of(&in.digest, c, r.physical, &r.id, err));
-	add_check(c, wb_path_join(c->a, c->cmd->cwd, path), &r.id, &in.digest);
+	add_check(c, wb_path_join(c->keep, c->cmd->cwd, path), &r.id, &in.digest);
 	if (found != NULL)
 		*found = in;
 	return add_input(c, &in, in.digest.size, err);
@@ -332,7 +337,7 @@ static wb_status collect_graph(struct collector *c, struct wb_err *err)
 			continue;
 		if (i > 0 && first[i] == NO_INDEX) { /* inside the PCH only: must stay as it is, need not travel */
 			struct wb_stat_id now;
-			const char *path = wb_path_join(c->a, c->cmd->cwd, f->path);
+			const char *path = wb_path_join(c->keep, c->cmd->cwd, f->path);
 			wb_stat_id_get(&now, path, true);
 			if (!wb_stat_id_eq(&now, &f->id))
 				return wb_fail(err, WB_ESTALE, "%s changed since it was scanned", f->path);
@@ -526,14 +531,22 @@ wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb
 			    enum wb_reason *reason, struct wb_err *err)
 {
 	*out = (struct wb_inputs){0};
-	struct collector c = {
-	    .out = out, .a = a, .facts = f, .cmd = cmd, .roots = roots, .graph = graph, .reason = reason};
+	struct wb_arena scratch;
+	struct collector c = {.out = out,
+			      .keep = a,
+			      .a = &scratch,
+			      .facts = f,
+			      .cmd = cmd,
+			      .roots = roots,
+			      .graph = graph,
+			      .reason = reason};
+	wb_arena_init(&scratch);
 	/* About as many as there will be: an array that grows leaves its old selves in the arena. */
 	c.check_cap = graph->nfile + graph->nmiss + cmd->narg + 16;
 	out->check = wb_arena_array(a, c.check_cap, sizeof *out->check);
 	c.system_cap = graph->nfile;
 	out->system = wb_arena_array(a, c.system_cap, sizeof *out->system);
-	wb_resolver_init(&c.walk, a, f);
+	wb_resolver_init(&c.walk, &scratch, f);
 	c.walk.on_link = on_link;
 	c.walk.on_crossed = on_crossed;
 	c.walk.arg = &c;
@@ -545,6 +558,7 @@ wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb
 	wb_map_release(&c.system);
 	wb_map_release(&c.checked);
 	wb_resolver_release(&c.walk);
+	wb_arena_release(&scratch);
 	WB_TRY(s);
 	if (out->ninput > 0)
 		qsort(out->input, out->ninput, sizeof *out->input, by_input_path);

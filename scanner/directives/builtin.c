@@ -135,7 +135,8 @@ static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name
 	if (strpbrk(path, "\"\\"))
 		return wb_expand_doubt(m, "a file name that needs escapes");
 	const char *text = wb_arena_printf(u->arena, "\"%s\"", path);
-	*out = (struct wb_tok){wb_ident_put(u->idents, text, strlen(text)), WB_TOK_STRING, name.flags & WB_TOK_SPACE, 0};
+	*out =
+	    (struct wb_tok){wb_ident_put(u->idents, text, strlen(text)), WB_TOK_STRING, name.flags & WB_TOK_SPACE, 0};
 	return out->text || wb_expand_doubt(m, "too many different words");
 }
 

@@ -25,12 +25,11 @@ static bool doubt(struct eval *e, const char *why)
 /* "and" is "&&" in C++. */
 static void name_operator(struct eval *e)
 {
-	static const uint8_t code[] = {[WB_WORD_AND] = WB_P_AND,       [WB_WORD_BITAND] = WB_P_BITAND,
-				       [WB_WORD_BITOR] = WB_P_BITOR,   [WB_WORD_COMPL] = WB_P_COMPL,
-				       [WB_WORD_NOT] = WB_P_NOT,       [WB_WORD_NOT_EQ] = WB_P_NE,
-				       [WB_WORD_OR] = WB_P_OR,         [WB_WORD_XOR] = WB_P_XOR,
-				       [WB_WORD_AND_EQ] = WB_P_OTHER,  [WB_WORD_OR_EQ] = WB_P_OTHER,
-				       [WB_WORD_XOR_EQ] = WB_P_OTHER};
+	static const uint8_t code[] = {
+	    [WB_WORD_AND] = WB_P_AND,     [WB_WORD_BITAND] = WB_P_BITAND, [WB_WORD_BITOR] = WB_P_BITOR,
+	    [WB_WORD_COMPL] = WB_P_COMPL, [WB_WORD_NOT] = WB_P_NOT,       [WB_WORD_NOT_EQ] = WB_P_NE,
+	    [WB_WORD_OR] = WB_P_OR,       [WB_WORD_XOR] = WB_P_XOR,       [WB_WORD_AND_EQ] = WB_P_OTHER,
+	    [WB_WORD_OR_EQ] = WB_P_OTHER, [WB_WORD_XOR_EQ] = WB_P_OTHER};
 	if (e->tok.kind == WB_TOK_IDENT && e->rules->operator_names && e->tok.text >= WB_WORD_AND &&
 	    e->tok.text <= WB_WORD_XOR_EQ) {
 		e->tok.kind = WB_TOK_PUNCT;
@@ -51,7 +50,10 @@ static bool at(const struct eval *e, unsigned code)
 
 static int digit_of(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : 99;
 }
 
 static bool is_integer_suffix(const char *p, size_t n, bool *u)
@@ -63,8 +65,9 @@ static bool is_integer_suffix(const char *p, size_t n, bool *u)
 	memcpy(s, p, n);
 	for (size_t i = 0; i < n; i++)
 		*u = *u || s[i] == 'u' || s[i] == 'U';
-	static const char *const known[] = {"",   "l",  "L",  "ll",  "LL",  "u",  "U",	"ul",  "uL",  "Ul",  "UL",  "ull",
-					    "uLL", "Ull", "ULL", "lu", "lU", "Lu", "LU", "llu", "llU", "LLu", "LLU"};
+	static const char *const known[] = {"",   "l",  "L",  "ll",  "LL",  "u",   "U",   "ul",
+					    "uL", "Ul", "UL", "ull", "uLL", "Ull", "ULL", "lu",
+					    "lU", "Lu", "LU", "llu", "llU", "LLu", "LLU"};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strcmp(known[i], s) == 0)
 			return true;
@@ -185,8 +188,7 @@ static bool defined(struct eval *e, struct value *out)
 	bool parenthesised = t.kind == WB_TOK_PUNCT && t.aux == WB_P_LPAREN;
 	if (parenthesised)
 		t = wb_expand_raw(e->m);
-	if (t.kind != WB_TOK_IDENT ||
-	    (e->rules->operator_names && t.text >= WB_WORD_AND && t.text <= WB_WORD_XOR_EQ))
+	if (t.kind != WB_TOK_IDENT || (e->rules->operator_names && t.text >= WB_WORD_AND && t.text <= WB_WORD_XOR_EQ))
 		return doubt(e, "`defined` without a name");
 	*out = (struct value){wb_macro_get(e->m, t.text) != NULL, false};
 	if (parenthesised) {
@@ -278,10 +280,9 @@ static bool unary(struct eval *e, struct value *out)
 static int strength(const struct eval *e)
 {
 	static const uint8_t of[] = {
-	    [WB_P_OR] = 1,	[WB_P_AND] = 2,	   [WB_P_BITOR] = 3, [WB_P_XOR] = 4,  [WB_P_BITAND] = 5,
-	    [WB_P_EQ] = 6,	[WB_P_NE] = 6,	   [WB_P_LT] = 7,    [WB_P_GT] = 7,   [WB_P_LE] = 7,
-	    [WB_P_GE] = 7,	[WB_P_SHL] = 8,	   [WB_P_SHR] = 8,   [WB_P_PLUS] = 9, [WB_P_MINUS] = 9,
-	    [WB_P_STAR] = 10,	[WB_P_SLASH] = 10, [WB_P_PERCENT] = 10,
+	    [WB_P_OR] = 1,  [WB_P_AND] = 2,  [WB_P_BITOR] = 3, [WB_P_XOR] = 4,   [WB_P_BITAND] = 5, [WB_P_EQ] = 6,
+	    [WB_P_NE] = 6,  [WB_P_LT] = 7,   [WB_P_GT] = 7,    [WB_P_LE] = 7,    [WB_P_GE] = 7,     [WB_P_SHL] = 8,
+	    [WB_P_SHR] = 8, [WB_P_PLUS] = 9, [WB_P_MINUS] = 9, [WB_P_STAR] = 10, [WB_P_SLASH] = 10, [WB_P_PERCENT] = 10,
 	};
 	return e->tok.kind == WB_TOK_PUNCT && e->tok.aux < sizeof of ? of[e->tok.aux] : 0;
 }

@@ -232,7 +232,8 @@ static bool expand(struct wb_macros *m, const struct wb_define *d, struct wb_tok
 		return wb_expand_doubt(m, "too many different words");
 	struct wb_list out = {(struct wb_tok *)(uintptr_t)b->tok, b->n};
 	if (d->flags & (WB_DEFINE_FUNCTION | WB_DEFINE_PASTES)) {
-		size_t cells = (d->nparam * sizeof(struct wb_arg_list) + sizeof(struct wb_tok) - 1) / sizeof(struct wb_tok);
+		size_t cells =
+		    (d->nparam * sizeof(struct wb_arg_list) + sizeof(struct wb_tok) - 1) / sizeof(struct wb_tok);
 		struct wb_arg_list *arg = (struct wb_arg_list *)(void *)wb_pool_tokens(m, cells);
 		bool has_variadic = false;
 		if (!arg)

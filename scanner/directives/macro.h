@@ -81,7 +81,8 @@ struct wb_arg_list {
 bool wb_macro_substitute(struct wb_macros *m, const struct wb_define *d, const struct wb_body *b,
 			 struct wb_arg_list *arg, bool has_variadic, struct wb_list *out);
 
-/* For substitute.c: memory of the pool (NULL and a doubt when the budget is spent), and the full expansion of a list. */
+/* For substitute.c: memory of the pool (NULL and a doubt when the budget is spent), and the full expansion of a list.
+ */
 struct wb_tok *wb_pool_tokens(struct wb_macros *m, size_t n);
 bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_list *out);
 

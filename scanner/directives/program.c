@@ -396,7 +396,7 @@ static void directive(struct making *m)
 	struct wb_str s = {m->lines.clean.p ? m->lines.clean.p : "", m->lines.clean.n};
 	skip_blanks(&s);
 	if (s.n == 0)
-		return; /* "#" alone */
+		return;                   /* "#" alone */
 	if (*s.p >= '0' && *s.p <= '9') { /* a line marker */
 		m->p->flags |= WB_PROGRAM_LINE_DIRECTIVE;
 		emit(m, WB_OP_LINE, 0, 0);
@@ -574,9 +574,8 @@ static char *without_trigraphs(const char *text, size_t n, size_t *out_n)
 	char *out = wb_xcalloc(1, n + 1);
 	size_t k = 0;
 	for (size_t i = 0; i < n; i++) {
-		const char *which = i + 2 < n && text[i] == '?' && text[i + 1] == '?' && text[i + 2]
-					? strchr(from, text[i + 2])
-					: NULL;
+		const char *which =
+		    i + 2 < n && text[i] == '?' && text[i + 1] == '?' && text[i + 2] ? strchr(from, text[i + 2]) : NULL;
 		out[k++] = which ? to[which - from] : text[i];
 		i += which ? 2 : 0;
 	}
@@ -624,7 +623,12 @@ struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, si
 	wb_arena_init(&p->arena);
 	p->lex = lex;
 	p->flags = text_flags(text, n);
-	char *plain = (lex & WB_LEX_TRIGRAPHS) && memmem(text, n, "?" "?", 2) ? without_trigraphs(text, n, &n) : NULL;
+	char *plain = (lex & WB_LEX_TRIGRAPHS) && memmem(text, n,
+							 "?"
+							 "?",
+							 2)
+			  ? without_trigraphs(text, n, &n)
+			  : NULL;
 	wb_lines_init(&m.lines, plain ? plain : text, n, lex);
 	for (enum wb_event e; (e = wb_lines_next(&m.lines)) != WB_EVENT_END;) {
 		if (m.lines.text && m.ngroup == 0)

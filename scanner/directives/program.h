@@ -78,12 +78,12 @@ struct wb_directive {
 
 enum wb_program_flag {
 	WB_PROGRAM_INCBIN = 1,
-	WB_PROGRAM_ASM_INCLUDE = 2,    /* .include */
-	WB_PROGRAM_NO_END = 4,         /* a conditional or comment goes on to the end: an error */
-	WB_PROGRAM_ELIFDEF = 8,        /* has #elifdef or #elifndef */
-	WB_PROGRAM_EVERY_TOKEN = 16,   /* a _Pragma may change macros or the guard: text must be expanded to know */
-	WB_PROGRAM_DEPENDENCY = 32,    /* "GCC dependency" in a _Pragma, perhaps */
-	WB_PROGRAM_TARGET = 64,        /* "GCC target" in a _Pragma, perhaps */
+	WB_PROGRAM_ASM_INCLUDE = 2,  /* .include */
+	WB_PROGRAM_NO_END = 4,       /* a conditional or comment goes on to the end: an error */
+	WB_PROGRAM_ELIFDEF = 8,      /* has #elifdef or #elifndef */
+	WB_PROGRAM_EVERY_TOKEN = 16, /* a _Pragma may change macros or the guard: text must be expanded to know */
+	WB_PROGRAM_DEPENDENCY = 32,  /* "GCC dependency" in a _Pragma, perhaps */
+	WB_PROGRAM_TARGET = 64,      /* "GCC target" in a _Pragma, perhaps */
 	WB_PROGRAM_LINE_DIRECTIVE = 128,
 };
 

@@ -129,8 +129,8 @@ static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct w
 		if (p->state != WB_PLACE_FILE || !e->twice || u->node[i].place == e->first)
 			continue;
 		const char *x = wb_path_real(u->arena, wb_path_join(u->arena, u->req->cmd->cwd, node_path(u, i)));
-		const char *y = wb_path_real(u->arena, wb_path_join(u->arena, u->req->cmd->cwd,
-								    wb_search_text(&u->search, e->first).p));
+		const char *y = wb_path_real(
+		    u->arena, wb_path_join(u->arena, u->req->cmd->cwd, wb_search_text(&u->search, e->first).p));
 		if (!x || !y || strcmp(x, y) != 0)
 			return doubt(reason, err, "is a hard link of another file that is read", node_path(u, i));
 	}
@@ -164,7 +164,8 @@ wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err
 	if (u->file_macro && has_prefix_map(u->req->cmd))
 		return doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
 	if (u->time_macro)
-		return doubt(reason, err, "a macro holds __DATE__ or __TIME__: whether it is used, only text tells", "");
+		return doubt(reason, err, "a macro holds __DATE__ or __TIME__: whether it is used, only text tells",
+			     "");
 	WB_TRY(check_notes(u, reason, err));
 	if (u->req->tc->compiler == WB_COMPILER_GCC) {
 		WB_TRY(check_twins(u, reason, err));
@@ -202,9 +203,8 @@ void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
 		const struct wb_node *n = &u->node[i];
 		const struct wb_place *p = &u->search.place[n->place];
 		struct wb_str path = wb_search_text(&u->search, n->plain);
-		out->file[i] = (struct wb_graph_file){.path = wb_arena_strndup(a, path.p, path.n),
-						      .flags = flags_of(u, n),
-						      .first_edge = n->first_edge};
+		out->file[i] = (struct wb_graph_file){
+		    .path = wb_arena_strndup(a, path.p, path.n), .flags = flags_of(u, n), .first_edge = n->first_edge};
 		if (p->state == WB_PLACE_FILE && p->id.dev != UINT64_MAX)
 			out->file[i].id = p->id;
 	}
@@ -214,14 +214,14 @@ void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
 		struct wb_str name = wb_ident_text(u->idents, l->name);
 		/* Most edges to a file write its name as the first one did. */
 		bool same = first < i && u->link[first].name == l->name;
-		out->edge[i] = (struct wb_edge){.from = l->from,
-						.to = l->to,
-						.line = l->line,
-						.kind = l->kind,
-						.skipped = l->skipped,
-						.in_prefix = l->in_prefix,
-						.name = same ? out->edge[first].name
-							     : wb_arena_strndup(a, name.p, name.n)};
+		out->edge[i] =
+		    (struct wb_edge){.from = l->from,
+				     .to = l->to,
+				     .line = l->line,
+				     .kind = l->kind,
+				     .skipped = l->skipped,
+				     .in_prefix = l->in_prefix,
+				     .name = same ? out->edge[first].name : wb_arena_strndup(a, name.p, name.n)};
 	}
 	for (size_t i = 0; i < u->search.nmiss; i++) {
 		struct wb_str path = wb_search_text(&u->search, u->search.miss[i]);

@@ -168,10 +168,8 @@ static bool overlaid(struct wb_search *s, struct wb_place *p, const char *path)
 	for (size_t i = 0; i < s->noverlay && !found; i++) {
 		if (strcmp(folded, wb_path_fold(&a, s->overlay[i].path)) != 0)
 			continue;
-		p->id = (struct wb_stat_id){.dev = OVERLAY_DEVICE,
-					    .ino = i + 1,
-					    .size = (int64_t)s->overlay[i].n,
-					    .mode = S_IFREG | 0444};
+		p->id = (struct wb_stat_id){
+		    .dev = OVERLAY_DEVICE, .ino = i + 1, .size = (int64_t)s->overlay[i].n, .mode = S_IFREG | 0444};
 		found = true;
 	}
 	wb_arena_release(&a);

@@ -26,12 +26,12 @@ struct wb_place {
 /* A file by its identity, whatever its names: what include guards and #pragma once are about. */
 struct wb_entity {
 	uint64_t dev, ino;
-	struct wb_program *program; /* a reference; of the last time that it was needed */
-	uint32_t scan;              /* in which scan the following was found out */
-	bool checked;               /* `program` is that of this scan's bytes */
+	struct wb_program *program;           /* a reference; of the last time that it was needed */
+	uint32_t scan;                        /* in which scan the following was found out */
+	bool checked;                         /* `program` is that of this scan's bytes */
 	bool once, imported, included, twice; /* twice: met by several names */
-	uint32_t guard;             /* the macro of its guard, once it was read to the end; 0 */
-	uint32_t first;             /* the place by which it was met first */
+	uint32_t guard;                       /* the macro of its guard, once it was read to the end; 0 */
+	uint32_t first;                       /* the place by which it was met first */
 };
 
 struct wb_table { /* open addressing from a 64-bit key */
@@ -56,12 +56,12 @@ struct wb_search {
 	struct wb_entity *entity;
 	uint32_t nentity;
 	size_t entity_cap;
-	struct wb_table by_path;   /* (cwd, path) -> place */
-	struct wb_table by_name;   /* (directory's place, name) -> place */
-	struct wb_table by_inode;  /* -> entity */
-	struct wb_table found;     /* (where the search starts, name) -> index of the directory that has it, in this scan */
-	uint32_t *dir;             /* the search list: places of directories */
-	uint32_t ndir, nquote;     /* those before nquote are for "" alone */
+	struct wb_table by_path;  /* (cwd, path) -> place */
+	struct wb_table by_name;  /* (directory's place, name) -> place */
+	struct wb_table by_inode; /* -> entity */
+	struct wb_table found; /* (where the search starts, name) -> index of the directory that has it, in this scan */
+	uint32_t *dir;         /* the search list: places of directories */
+	uint32_t ndir, nquote; /* those before nquote are for "" alone */
 	size_t dir_cap;
 	uint32_t *miss; /* places probed in vain in this scan */
 	size_t nmiss, miss_cap;

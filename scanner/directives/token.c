@@ -36,26 +36,26 @@ static const struct {
 	char text[5];
 	uint8_t n, code;
 } punctuators[] = {
-    {"...", 3, WB_P_ELLIPSIS}, {"->*", 3, WB_P_OTHER},  {"->", 2, WB_P_OTHER},	{"--", 2, WB_P_OTHER},
-    {"-=", 2, WB_P_OTHER},     {"++", 2, WB_P_OTHER},	{"+=", 2, WB_P_OTHER},	{"*=", 2, WB_P_OTHER},
-    {"/=", 2, WB_P_OTHER},     {"%=", 2, WB_P_OTHER},	{"<<=", 3, WB_P_OTHER}, {">>=", 3, WB_P_OTHER},
-    {"<=", 2, WB_P_LE},	       {">=", 2, WB_P_GE},	{"<<", 2, WB_P_SHL},	{">>", 2, WB_P_SHR},
-    {"==", 2, WB_P_EQ},	       {"!=", 2, WB_P_NE},	{"&&", 2, WB_P_AND},	{"||", 2, WB_P_OR},
-    {"&=", 2, WB_P_OTHER},     {"|=", 2, WB_P_OTHER},	{"^=", 2, WB_P_OTHER},	{"##", 2, WB_P_HASHHASH},
-    {"::", 2, WB_P_OTHER},     {"(", 1, WB_P_LPAREN},	{")", 1, WB_P_RPAREN},	{",", 1, WB_P_COMMA},
-    {"#", 1, WB_P_HASH},       {"+", 1, WB_P_PLUS},	{"-", 1, WB_P_MINUS},	{"*", 1, WB_P_STAR},
-    {"/", 1, WB_P_SLASH},      {"%", 1, WB_P_PERCENT},	{"<", 1, WB_P_LT},	{">", 1, WB_P_GT},
-    {"&", 1, WB_P_BITAND},     {"|", 1, WB_P_BITOR},	{"^", 1, WB_P_XOR},	{"!", 1, WB_P_NOT},
-    {"~", 1, WB_P_COMPL},      {"?", 1, WB_P_QUESTION}, {":", 1, WB_P_COLON},	{"[", 1, WB_P_OTHER},
-    {"]", 1, WB_P_OTHER},      {"{", 1, WB_P_OTHER},	{"}", 1, WB_P_OTHER},	{".", 1, WB_P_OTHER},
+    {"...", 3, WB_P_ELLIPSIS}, {"->*", 3, WB_P_OTHER},  {"->", 2, WB_P_OTHER},  {"--", 2, WB_P_OTHER},
+    {"-=", 2, WB_P_OTHER},     {"++", 2, WB_P_OTHER},   {"+=", 2, WB_P_OTHER},  {"*=", 2, WB_P_OTHER},
+    {"/=", 2, WB_P_OTHER},     {"%=", 2, WB_P_OTHER},   {"<<=", 3, WB_P_OTHER}, {">>=", 3, WB_P_OTHER},
+    {"<=", 2, WB_P_LE},        {">=", 2, WB_P_GE},      {"<<", 2, WB_P_SHL},    {">>", 2, WB_P_SHR},
+    {"==", 2, WB_P_EQ},        {"!=", 2, WB_P_NE},      {"&&", 2, WB_P_AND},    {"||", 2, WB_P_OR},
+    {"&=", 2, WB_P_OTHER},     {"|=", 2, WB_P_OTHER},   {"^=", 2, WB_P_OTHER},  {"##", 2, WB_P_HASHHASH},
+    {"::", 2, WB_P_OTHER},     {"(", 1, WB_P_LPAREN},   {")", 1, WB_P_RPAREN},  {",", 1, WB_P_COMMA},
+    {"#", 1, WB_P_HASH},       {"+", 1, WB_P_PLUS},     {"-", 1, WB_P_MINUS},   {"*", 1, WB_P_STAR},
+    {"/", 1, WB_P_SLASH},      {"%", 1, WB_P_PERCENT},  {"<", 1, WB_P_LT},      {">", 1, WB_P_GT},
+    {"&", 1, WB_P_BITAND},     {"|", 1, WB_P_BITOR},    {"^", 1, WB_P_XOR},     {"!", 1, WB_P_NOT},
+    {"~", 1, WB_P_COMPL},      {"?", 1, WB_P_QUESTION}, {":", 1, WB_P_COLON},   {"[", 1, WB_P_OTHER},
+    {"]", 1, WB_P_OTHER},      {"{", 1, WB_P_OTHER},    {"}", 1, WB_P_OTHER},   {".", 1, WB_P_OTHER},
     {";", 1, WB_P_OTHER},      {"=", 1, WB_P_OTHER},
 };
 /* Digraphs that matter here: the others ("<:" and so on) have no place in a condition either way. */
 static const struct {
 	char text[5];
 	uint8_t n, code;
-} digraphs[] = {{"%:%:", 4, WB_P_HASHHASH}, {"%:", 2, WB_P_HASH}, {"<:", 2, WB_P_OTHER},
-		{":>", 2, WB_P_OTHER},	    {"<%", 2, WB_P_OTHER}, {"%>", 2, WB_P_OTHER}};
+} digraphs[] = {{"%:%:", 4, WB_P_HASHHASH}, {"%:", 2, WB_P_HASH},  {"<:", 2, WB_P_OTHER},
+		{":>", 2, WB_P_OTHER},      {"<%", 2, WB_P_OTHER}, {"%>", 2, WB_P_OTHER}};
 
 static uint8_t punctuator(const char *p, size_t n, unsigned lex, uint16_t *code)
 {
@@ -134,8 +134,9 @@ static bool opens_header(const struct wb_toks *t, size_t first)
 	if (t->n < first + 2 || t->v[t->n - 1].kind != WB_TOK_PUNCT || t->v[t->n - 1].aux != WB_P_LPAREN)
 		return false;
 	const struct wb_tok *name = &t->v[t->n - 2];
-	return name->kind == WB_TOK_IDENT && (name->text == WB_WORD_HAS_INCLUDE ||
-					      name->text == WB_WORD_HAS_INCLUDE_NEXT || name->text == WB_WORD_HAS_EMBED);
+	return name->kind == WB_TOK_IDENT &&
+	       (name->text == WB_WORD_HAS_INCLUDE || name->text == WB_WORD_HAS_INCLUDE_NEXT ||
+		name->text == WB_WORD_HAS_EMBED);
 }
 
 /* The kind and length of the token at p. */

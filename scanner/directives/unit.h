@@ -11,15 +11,15 @@ enum { WB_MAX_INCLUDE_DEPTH = 200, WB_MAX_DIRECTIVES = 100000000 };
 struct wb_frame {
 	const struct wb_program *program;
 	uint32_t pc;
-	uint32_t node;   /* UINT32_MAX: the command line */
-	uint32_t place;  /* as spelled */
+	uint32_t node;  /* UINT32_MAX: the command line */
+	uint32_t place; /* as spelled */
 	uint32_t entity;
-	uint32_t dir;    /* where "x" is looked for first */
-	uint32_t next;   /* where #include_next starts in the list; WB_NOWHERE: as #include */
-	uint32_t line;   /* of the directive that is being read */
-	bool several;    /* it goes over more than one physical line */
-	bool guards;     /* the macro of the guard was not defined when the file was entered */
-	bool prefix;     /* the precompiled header's own header */
+	uint32_t dir;  /* where "x" is looked for first */
+	uint32_t next; /* where #include_next starts in the list; WB_NOWHERE: as #include */
+	uint32_t line; /* of the directive that is being read */
+	bool several;  /* it goes over more than one physical line */
+	bool guards;   /* the macro of the guard was not defined when the file was entered */
+	bool prefix;   /* the precompiled header's own header */
 };
 
 struct wb_node {
