@@ -20,7 +20,6 @@ struct wb_scan_request {
 	const struct wb_toolchain *tc;
 	const struct wb_overlay_file *overlay;
 	size_t noverlay;
-	const char *engine; /* "clang" or "directives": that one alone; NULL or "": those that are tried by default */
 };
 
 /* What an engine is. A second one is added by writing these functions and a row in scan.c. Thread-safe: `scan` may be
