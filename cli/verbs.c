@@ -71,12 +71,13 @@ const struct wb_verb wb_verb_table[] = {
      .options = "--format=text|json",
      .command = true},
     {.name = "scan",
-     .synopsis = "[--format=make|json|paths] -- COMMAND...",
+     .synopsis = "[--format=make|json|paths] [--engine=clang|directives|both] -- COMMAND...",
      .summary = "List the files that a compile command reads",
      .help = "  --format=make   a makefile rule, as -M gives it (the default)\n"
 	     "  --format=json   each file with the reasons it is there\n"
-	     "  --format=paths  one name a line\n",
-     .options = "--format=make|json|paths",
+	     "  --format=paths  one name a line\n"
+	     "  --engine=both   every difference between the two scan engines; exits with 1 when there is one\n",
+     .options = "--format=make|json|paths --engine=clang|directives|both",
      .command = true},
     {.name = "clear", .synopsis = "", .summary = "Remove everything from the cache", .help = "", .options = ""},
     {.name = "prune",

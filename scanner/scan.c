@@ -4,13 +4,17 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "scanner/clang/engine_clang.h"
+#include "scanner/directives/engine_directives.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* One row an engine, in the order of preference: the first that does not refuse answers. */
-typedef wb_status engine_new(struct wb_scan_engine **out, const char *shim, struct wb_err *err);
-static engine_new *const engines[] = {wb_engine_clang_new};
+/* One row an engine, in the order of preference: the first that does not refuse answers. The others are there for those
+ * who ask for them by name. */
+static const struct {
+	wb_status (*make)(struct wb_scan_engine **out, const char *shim, struct wb_err *err);
+	bool by_default;
+} engines[] = {{wb_engine_clang_new, true}, {wb_engine_directives_new, false}};
 enum { ENGINES = sizeof engines / sizeof *engines };
 
 struct wb_scanner {
@@ -21,7 +25,7 @@ wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_er
 {
 	struct wb_scanner *s = wb_xcalloc(1, sizeof *s);
 	for (size_t i = 0; i < ENGINES; i++) {
-		wb_status status = engines[i](&s->engine[i], shim, err);
+		wb_status status = engines[i].make(&s->engine[i], shim, err);
 		if (!wb_is_ok(status)) {
 			wb_scanner_free(s);
 			return status;
@@ -105,8 +109,10 @@ wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s
 	}
 	wb_status status = {WB_EUNSCANNABLE};
 	*reason = WB_REASON_ENGINE;
+	bool named = req->engine && req->engine[0];
 	for (size_t i = 0; i < ENGINES && status.code == WB_EUNSCANNABLE; i++)
-		status = s->engine[i]->scan(s->engine[i], out, a, req, reason, err);
+		if (named ? strcmp(req->engine, s->engine[i]->name) == 0 : engines[i].by_default)
+			status = s->engine[i]->scan(s->engine[i], out, a, req, reason, err);
 	WB_TRY(status);
 	if (takes_gch(out, a, cmd)) {
 		*reason = WB_REASON_SCAN_DOUBT;

@@ -20,6 +20,10 @@ struct wb_scan_request {
 	const struct wb_toolchain *tc;
 	const struct wb_overlay_file *overlay;
 	size_t noverlay;
+	/* Requests with the same moment (not 0) may share one look at the disk: those of a compilation database, say.
+	 * 0: every request looks for itself. */
+	uint64_t moment;
+	const char *engine; /* "clang" or "directives": that one alone; NULL or "": those that are tried by default */
 };
 
 /* What an engine is. A second one is added by writing these functions and a row in scan.c. Thread-safe: `scan` may be

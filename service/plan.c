@@ -94,7 +94,7 @@ static wb_status check_pch(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 
 static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, struct wb_err *err)
 {
-	struct wb_scan_request req = {.cmd = &p->cmd, .tc = p->tc};
+	struct wb_scan_request req = {.cmd = &p->cmd, .tc = p->tc, .engine = p->req->engine};
 	enum wb_reason reason = WB_REASON_NONE;
 	wb_status st = wb_scan(&p->graph, a, s->scanner, &req, &reason, err);
 

@@ -19,6 +19,7 @@ struct wb_request {
 	bool stderr_is_terminal;
 	unsigned umask;
 	const atomic_bool *cancel; /* may be NULL */
+	const char *engine;        /* of wb_scan_request; NULL: the default */
 };
 
 /* Stages in order; a plan made up to one has the results of all before it. */

@@ -1,4 +1,6 @@
 #include "base/path.h"
+#include "scanner/directives/compare.h"
+#include "scanner/scan.h"
 #include "service/plan.h"
 #include "service/verbs.h"
 
@@ -84,8 +86,52 @@ static void print_json(struct wb_buf *out, const struct wb_plan *p)
 	wb_buf_adds(out, "]}\n");
 }
 
+/* Cut "--engine=NAME" out of the words in front of "--"; NULL when there is none. */
+static const char *take_engine(struct wb_verb_call *c)
+{
+	const char *engine = NULL;
+	struct wb_argv rest = {0};
+	bool command = false;
+
+	for (size_t i = 0; c->args[i]; i++) {
+		command = command || strcmp(c->args[i], "--") == 0;
+		if (!command && strncmp(c->args[i], "--engine=", 9) == 0)
+			engine = c->args[i] + 9;
+		else
+			wb_argv_push(&rest, c->arena, c->args[i]);
+	}
+	if (engine && rest.n)
+		c->args = rest.v;
+	return engine;
+}
+
+/* Both engines, and every difference between what they say. */
+static int compare_engines(struct wb_verb_call *c, const struct wb_plan *p)
+{
+	static const char *const engine[] = {"clang", "directives"};
+	struct wb_graph graph[2];
+	bool refused[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct wb_err err = WB_ERR_INIT;
+		enum wb_reason reason = WB_REASON_NONE;
+		struct wb_scan_request req = {.cmd = &p->cmd, .tc = p->tc, .engine = engine[i]};
+		wb_status st = wb_scan(&graph[i], c->arena, c->service->scanner, &req, &reason, &err);
+
+		refused[i] = !wb_is_ok(st);
+		if (refused[i])
+			wb_buf_addf(c->err_out, "waybill: engine %s: %s (%s)\n", engine[i], err.text,
+				    wb_reason_name(reason));
+	}
+	if (refused[0] || refused[1])
+		return refused[0] != refused[1];
+	return wb_graph_compare(c->out, &graph[0], engine[0], &graph[1], engine[1], false) != 0;
+}
+
 int wb_verb_scan(struct wb_verb_call *c)
 {
+	const char *engine = take_engine(c);
+	bool both = engine && strcmp(engine, "both") == 0;
 	struct wb_err err = WB_ERR_INIT;
 	const char *format = "make";
 	struct wb_plan p;
@@ -98,8 +144,14 @@ int wb_verb_scan(struct wb_verb_call *c)
 		wb_buf_addf(c->err_out, "waybill: scan: unknown format '%s': make, json or paths\n", format);
 		return 2;
 	}
+	if (engine && !both && strcmp(engine, "clang") != 0 && strcmp(engine, "directives") != 0) {
+		wb_buf_addf(c->err_out, "waybill: scan: unknown engine '%s': clang, directives or both\n", engine);
+		return 2;
+	}
+	req.engine = both ? NULL : engine;
 	/* Inputs beyond the include graph are needed for json alone. */
-	wb_status st = wb_plan_make(&p, c->arena, c->service, &req, json ? WB_STAGE_INPUTS : WB_STAGE_SCAN, &err);
+	enum wb_stage last = both ? WB_STAGE_TOOLCHAIN : json ? WB_STAGE_INPUTS : WB_STAGE_SCAN;
+	wb_status st = wb_plan_make(&p, c->arena, c->service, &req, last, &err);
 	if (!wb_is_ok(st)) {
 		wb_buf_addf(c->err_out, "waybill: %s\n", err.text);
 		return 1;
@@ -109,6 +161,8 @@ int wb_verb_scan(struct wb_verb_call *c)
 			    p.reason_text[0] ? ": " : "", p.reason_text);
 		return 1;
 	}
+	if (both)
+		return compare_engines(c, &p);
 	if (json)
 		print_json(c->out, &p);
 	else if (paths)

@@ -32,7 +32,8 @@ int wb_verb_run(struct wb_verb_call *c, const char *verb);
 
 /* verb_fix.c: `waybill fix [--format=json] -- COMMAND`. */
 int wb_verb_fix(struct wb_verb_call *c);
-/* verb_scan.c: `waybill scan [--format=make|json|paths] -- COMMAND`. */
+/* verb_scan.c: `waybill scan [--format=make|json|paths] [--engine=clang|directives|both] -- COMMAND`. `both` prints
+ * every difference between the engines and exits with 1 when there is one. */
 int wb_verb_scan(struct wb_verb_call *c);
 /* verb_doctor.c */
 int wb_verb_doctor(struct wb_verb_call *c);

@@ -1,0 +1,188 @@
+/* scan_engines.c — the scan engines side by side in one process: every difference between them, and the CPU time that
+ * each takes for a unit: the first pass (which reads every file) and later ones.
+ *
+ *	scan_engines [-e ENGINE]... [-n PASSES] [-a] [-m] [-q] COMPILE_COMMANDS_JSON...
+ *
+ * -e: only these engines (default: clang and directives); -a: edges must be the same too; -m: all units of a pass
+ * share one look at the disk; -q: differences are counted,
+ * not printed. Exits with 1 when there were differences. */
+#define _GNU_SOURCE
+#include "base/path.h"
+#include "scanner/compile_database.h"
+#include "scanner/directives/compare.h"
+#include "scanner/facts.h"
+#include "scanner/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_ENGINES = 2 };
+
+struct unit {
+	struct wb_command cmd;
+	const struct wb_toolchain *tc;
+};
+
+static double cpu(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void die(const struct wb_err *err)
+{
+	fprintf(stderr, "%s\n", err->text);
+	exit(2);
+}
+
+static size_t read_units(struct unit **out, struct wb_arena *a, struct wb_toolchains *toolchains, char **path, int n)
+{
+	struct wb_err err = WB_ERR_INIT;
+	size_t count = 0, cap = 0;
+	for (int p = 0; p < n; p++) {
+		struct wb_compile_database db;
+		char *absolute = realpath(path[p], NULL);
+		if (!wb_is_ok(wb_compile_database_read(&db, a, absolute ? absolute : path[p], &err)))
+			die(&err);
+		free(absolute);
+		for (size_t i = 0; i < db.n; i++) {
+			const struct wb_database_entry *e = &db.entry[i];
+			struct unit u;
+			enum wb_reason reason = WB_REASON_NONE;
+			if (e->error)
+				continue;
+			enum wb_driver driver = wb_driver_guess(e->argv[0]);
+			if (!wb_is_ok(wb_command_parse(&u.cmd, a, e->argv, e->directory, driver, &err)))
+				die(&err);
+			if (u.cmd.reason != WB_REASON_NONE ||
+			    !wb_is_ok(wb_toolchain_get(&u.tc, toolchains, &u.cmd, "/usr/bin:/bin", &reason, &err))) {
+				printf("%s: not scanned: %s\n", e->file, wb_reason_name(u.cmd.reason));
+				continue;
+			}
+			wb_arena_grow(a, out, count, &cap, sizeof u);
+			(*out)[count++] = u;
+		}
+	}
+	return count;
+}
+
+struct result {
+	wb_status status;
+	struct wb_graph graph;
+	struct wb_err err;
+};
+
+static uint64_t moment; /* of the requests; 0: each looks for itself */
+
+static void scan(struct result *r, struct wb_arena *a, struct wb_scanner *s, const struct unit *u, const char *engine)
+{
+	enum wb_reason reason = WB_REASON_NONE;
+	struct wb_scan_request req = {.cmd = &u->cmd, .tc = u->tc, .engine = engine, .moment = moment};
+	r->err.text[0] = '\0';
+	r->status = wb_scan(&r->graph, a, s, &req, &reason, &r->err);
+}
+
+/* One unit with both engines; the number of differences. */
+static size_t compare(struct wb_scanner *s, const struct unit *u, const char *const *engine, bool all, bool quiet,
+		      size_t *refused, size_t *failed, size_t *files)
+{
+	struct wb_arena a;
+	struct result r[MAX_ENGINES];
+	struct wb_buf out = WB_BUF_INIT;
+	size_t n = 0;
+	wb_arena_init(&a);
+	for (int i = 0; i < MAX_ENGINES; i++)
+		scan(&r[i], &a, s, u, engine[i]);
+	for (int i = 0; i < MAX_ENGINES; i++)
+		if (!wb_is_ok(r[i].status)) {
+			refused[i]++;
+			if (!quiet && wb_is_ok(r[1 - i].status))
+				printf("%s: %s refuses: %s\n", u->cmd.source, engine[i], r[i].err.text);
+		}
+	if (wb_is_ok(r[0].status) && wb_is_ok(r[1].status)) {
+		n = wb_graph_compare(&out, &r[0].graph, engine[0], &r[1].graph, engine[1], all);
+		*failed += r[0].graph.failed;
+		*files += r[1].graph.nfile;
+	}
+	if (n && !quiet)
+		printf("%s:\n%s", u->cmd.source, out.p);
+	wb_buf_release(&out);
+	wb_arena_release(&a);
+	return n;
+}
+
+static void measure(struct wb_scanner *s, const struct unit *unit, size_t n, const char *engine, int pass)
+{
+	size_t refused = 0;
+	double start = cpu();
+	for (size_t i = 0; i < n; i++) {
+		struct wb_arena a;
+		struct result r;
+		wb_arena_init(&a);
+		scan(&r, &a, s, &unit[i], engine);
+		refused += !wb_is_ok(r.status);
+		wb_arena_release(&a);
+	}
+	double took = cpu() - start;
+	printf("%-10s pass %d: %8.3f ms CPU per unit, %7.3f s in all (%zu units, %zu refused)\n", engine, pass,
+	       1e3 * took / (double)n, took, n, refused);
+}
+
+int main(int argc, char **argv)
+{
+	const char *engine[MAX_ENGINES] = {"clang", "directives"};
+	int nengine = 0, passes = 3;
+	bool all = false, quiet = false, share = false;
+	for (int c; (c = getopt(argc, argv, "e:n:amq")) != -1;) {
+		if (c == 'e' && nengine < MAX_ENGINES)
+			engine[nengine++] = optarg;
+		else if (c == 'n')
+			passes = atoi(optarg);
+		else if (c == 'a' || c == 'q' || c == 'm')
+			*(c == 'a' ? &all : c == 'q' ? &quiet : &share) = true;
+		else
+			return 2;
+	}
+	bool both = nengine == 0;
+	moment = share;
+	nengine = both ? MAX_ENGINES : nengine;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_facts *facts;
+	struct wb_toolchains *toolchains;
+	struct wb_scanner *scanner;
+	struct wb_arena a;
+	wb_arena_init(&a);
+	if (!wb_is_ok(wb_facts_new(&facts, NULL, &err)) ||
+	    !wb_is_ok(wb_toolchains_new(&toolchains, facts, getenv("WAYBILL_TOOLCHAINS"), &err)) ||
+	    !wb_is_ok(wb_scanner_new(&scanner, getenv("WAYBILL_TEST_SHIM"), &err)))
+		die(&err);
+	struct unit *unit = NULL;
+	size_t n = read_units(&unit, &a, toolchains, argv + optind, argc - optind), differing = 0;
+	size_t refused[MAX_ENGINES] = {0}, failed = 0, files = 0;
+	if (both) {
+		for (size_t i = 0; i < n; i++)
+			differing += compare(scanner, &unit[i], engine, all, quiet, refused, &failed, &files) != 0;
+		printf("%zu units, %zu differ, %zu fail in both, refused by %s: %zu, by %s: %zu; %zu files\n", n,
+		       differing, failed, engine[0], refused[0], engine[1], refused[1], files);
+		/* The comparison has read everything: measure with a new scanner. */
+		wb_scanner_free(scanner);
+		if (!wb_is_ok(wb_scanner_new(&scanner, getenv("WAYBILL_TEST_SHIM"), &err)))
+			die(&err);
+	}
+	for (int e = 0; e < nengine; e++)
+		for (int pass = 1; pass <= passes; pass++, moment += share)
+			measure(scanner, unit, n, engine[e], pass);
+	struct rusage use;
+	getrusage(RUSAGE_SELF, &use);
+	printf("peak memory %ld MiB\n", use.ru_maxrss / 1024);
+	wb_scanner_free(scanner);
+	wb_toolchains_free(toolchains);
+	wb_facts_free(facts);
+	wb_arena_release(&a);
+	return differing != 0;
+}

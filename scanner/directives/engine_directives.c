@@ -1,0 +1,156 @@
+#include "scanner/directives/engine_directives.h"
+
+#include "scanner/directives/unit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define STORE_LIMIT (256ULL << 20)
+enum { MAX_ROUNDS = 32 }; /* of scanning and asking the compiler; a header's conditions nest a few deep */
+
+struct worker {
+	struct wb_unit unit;
+	struct worker *next;
+};
+
+struct engine {
+	struct wb_scan_engine base; /* first */
+	struct wb_idents *idents;
+	struct wb_program_store *store;
+	pthread_mutex_t lock; /* of the lists */
+	struct worker *idle;
+	struct wb_base *bases;
+	uint32_t nbase;
+};
+
+static struct worker *take_worker(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	struct worker *w = e->idle;
+	if (w)
+		e->idle = w->next;
+	pthread_mutex_unlock(&e->lock);
+	if (!w) {
+		w = wb_xcalloc(1, sizeof *w);
+		wb_unit_init(&w->unit, e->idents, e->store);
+	}
+	return w;
+}
+
+static void give_back(struct engine *e, struct worker *w)
+{
+	pthread_mutex_lock(&e->lock);
+	w->next = e->idle;
+	e->idle = w;
+	pthread_mutex_unlock(&e->lock);
+}
+
+static const struct wb_base *base_of(struct engine *e, const struct wb_scan_request *req)
+{
+	struct wb_base *b;
+	pthread_mutex_lock(&e->lock);
+	for (b = e->bases; b; b = b->next)
+		if (wb_base_is(b, req->tc, req->cmd->lang))
+			break;
+	if (!b) {
+		b = wb_base_new(e->idents, req->tc, req->cmd->lang);
+		b->id = ++e->nbase;
+		b->next = e->bases;
+		e->bases = b;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return b;
+}
+
+/* Ask what the pass left open. */
+static wb_status ask(struct wb_unit *u, struct wb_arena *a, enum wb_reason *reason, struct wb_err *err)
+{
+	struct wb_question *q = wb_arena_array(a, u->nopen + 1, sizeof *q);
+	for (size_t i = 0; i < u->nopen; i++) {
+		q[i].name = wb_ident_text(u->idents, u->open[i].word).p;
+		q[i].operand = wb_ident_text(u->idents, u->open[i].operand).p;
+	}
+	wb_status s = wb_toolchain_ask(u->req->tc, q, u->nopen, err);
+	if (!wb_is_ok(s)) {
+		*reason = WB_REASON_SCAN_DOUBT;
+		s.code = WB_EUNSCANNABLE;
+	}
+	return s;
+}
+
+static wb_status scan_with(struct wb_unit *u, struct wb_graph *out, struct wb_arena *a,
+			   const struct wb_scan_request *req, const struct wb_base *base, enum wb_reason *reason,
+			   struct wb_err *err)
+{
+	struct wb_setup setup;
+	WB_TRY(wb_setup_make(&setup, a, u->idents, base, req, reason, err));
+	wb_status s = wb_ok();
+	for (unsigned round = 0;; round++) {
+		wb_unit_run(u, req, base, &setup, a);
+		if (u->nopen == 0) {
+			s = wb_unit_check(u, reason, err);
+			break;
+		}
+		if (round == MAX_ROUNDS) {
+			*reason = WB_REASON_SCAN_DOUBT;
+			s = wb_fail(err, WB_EUNSCANNABLE, "%s: questions to the compiler without end",
+				    req->cmd->source);
+			break;
+		}
+		s = ask(u, a, reason, err);
+		if (!wb_is_ok(s))
+			break;
+	}
+	if (wb_is_ok(s))
+		wb_unit_graph(out, u);
+	wb_program_unref(setup.macros);
+	return s;
+}
+
+static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct wb_arena *a,
+		      const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+{
+	struct engine *e = (struct engine *)base;
+	struct worker *w = take_worker(e);
+	wb_status s = scan_with(&w->unit, out, a, req, base_of(e, req), reason, err);
+	give_back(e, w);
+	return s;
+}
+
+static wb_status check(struct wb_scan_engine *base, struct wb_err *err)
+{
+	(void)base;
+	(void)err;
+	return wb_ok();
+}
+
+static void engine_free(struct wb_scan_engine *base)
+{
+	struct engine *e = (struct engine *)base;
+	for (struct worker *w = e->idle, *next; w; w = next) {
+		next = w->next;
+		wb_unit_release(&w->unit);
+		free(w);
+	}
+	for (struct wb_base *b = e->bases, *next; b; b = next) {
+		next = b->next;
+		wb_base_free(b);
+	}
+	wb_program_store_free(e->store);
+	wb_idents_free(e->idents);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+wb_status wb_engine_directives_new(struct wb_scan_engine **out, const char *shim, struct wb_err *err)
+{
+	(void)shim;
+	(void)err;
+	struct engine *e = wb_xcalloc(1, sizeof *e);
+	e->base = (struct wb_scan_engine){.name = "directives", .scan = scan, .check = check, .free = engine_free};
+	pthread_mutex_init(&e->lock, NULL);
+	e->idents = wb_idents_new();
+	e->store = wb_program_store_new(e->idents, STORE_LIMIT);
+	*out = &e->base;
+	return wb_ok();
+}

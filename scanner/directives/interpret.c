@@ -1,0 +1,528 @@
+/* interpret.c — runs the programs of a translation unit: which directives are live, which files they name. */
+#include "scanner/directives/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void wb_unit_init(struct wb_unit *u, struct wb_idents *idents, struct wb_program_store *store)
+{
+	memset(u, 0, sizeof *u);
+	u->idents = idents;
+	wb_search_init(&u->search, idents, store);
+	wb_macros_init(&u->macros, idents);
+}
+
+void wb_unit_release(struct wb_unit *u)
+{
+	wb_search_release(&u->search);
+	wb_macros_release(&u->macros);
+	wb_table_release(&u->answer);
+	free(u->node);
+	free(u->link);
+	free(u->pushed);
+	free(u->open);
+}
+
+bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where)
+{
+	u->stop = true;
+	if (u->doubt)
+		return false;
+	u->doubt = why;
+	u->doubt_where = where == WB_NOWHERE ? "" : wb_search_text(&u->search, where).p;
+	if (where != WB_NOWHERE && u->nframe)
+		u->doubt_where = wb_arena_printf(u->arena, "%s:%u", u->doubt_where, u->frame[u->nframe - 1].line);
+	return false;
+}
+
+static struct wb_frame *top(struct wb_unit *u)
+{
+	return &u->frame[u->nframe - 1];
+}
+
+/* What expansion gave up on becomes the doubt of the unit. */
+static bool macro_doubt(struct wb_unit *u)
+{
+	return wb_unit_doubt(u, u->macros.doubt, top(u)->place);
+}
+
+static void failed(struct wb_unit *u, const char *what, uint32_t name)
+{
+	const struct wb_frame *f = top(u);
+	u->failed = true;
+	if (u->diagnostics[0])
+		return;
+	struct wb_str text = wb_ident_text(u->idents, name);
+	if (f->node == UINT32_MAX)
+		u->diagnostics = wb_arena_printf(u->arena, "<command line>: '%.*s' %s", (int)text.n, text.p, what);
+	else
+		u->diagnostics = wb_arena_printf(u->arena, "%s:%u: '%.*s' %s", wb_search_text(&u->search, f->place).p,
+						 f->line, (int)text.n, text.p, what);
+}
+
+uint32_t wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next, uint32_t *next)
+{
+	const struct wb_frame *f = top(u);
+	struct wb_str text = wb_ident_text(u->idents, name);
+	uint32_t at, place;
+	include_next = include_next && f->next != WB_NOWHERE;
+	*next = WB_NOWHERE;
+	if (text.n && *text.p == '/') {
+		if (include_next)
+			wb_unit_doubt(u, "#include_next of an absolute path", f->place);
+		return wb_search_path(&u->search, text.p, text.n);
+	}
+	if (!angled && !include_next) {
+		place = wb_search_in(&u->search, f->dir, name);
+		if (place != WB_NOWHERE) {
+			/* #include_next in a file that lies beside its includer: clang goes on where the includer was
+			 * found, gcc starts at the head of the list. */
+			*next = u->req->tc->compiler == WB_COMPILER_CLANG ? f->next : 0;
+			return place;
+		}
+	}
+	place = wb_search_list_from(&u->search, include_next ? f->next : angled ? u->search.nquote : 0, name, &at);
+	if (place != WB_NOWHERE)
+		*next = at + 1;
+	return place;
+}
+
+uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
+{
+	const struct wb_frame *f = top(u);
+	struct wb_str text = wb_ident_text(u->idents, name);
+	if (u->setup->embed_dirs || u->req->tc->compiler == WB_COMPILER_GCC || u->req->tc->major < 19)
+		wb_unit_doubt(u, "#embed with directories of its own, or by a compiler that may not know it", f->place);
+	if (text.n && *text.p == '/')
+		return wb_search_path(&u->search, text.p, text.n);
+	return angled ? WB_NOWHERE : wb_search_in(&u->search, f->dir, name);
+}
+
+bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name, bool *angled)
+{
+	struct wb_macros *m = &u->macros;
+	struct wb_str s = first.kind == WB_TOK_STRING || first.kind == WB_TOK_HEADER
+			      ? wb_ident_text(u->idents, first.text)
+			      : (struct wb_str){"", 0};
+	struct wb_buf text = WB_BUF_INIT;
+	if (m->doubt)
+		return false;
+	if (s.n > 2 && (*s.p == '"' || *s.p == '<')) {
+		*angled = *s.p == '<';
+		wb_buf_add(&text, s.p + 1, s.n - 2);
+	} else if (first.kind == WB_TOK_PUNCT && first.aux == WB_P_LT) {
+		*angled = true;
+		for (bool start = true;; start = false) {
+			struct wb_tok t = wb_expand_next(m);
+			if (t.kind == WB_TOK_PUNCT && t.aux == WB_P_GT)
+				break;
+			if (t.kind == WB_TOK_END || t.kind == WB_TOK_VALUE || (!start && (t.flags & WB_TOK_SPACE)) ||
+			    text.n > 4096) {
+				wb_expand_doubt(m, "a header name in <> that macros make is not understood");
+				break;
+			}
+			s = wb_ident_text(u->idents, t.text);
+			wb_buf_add(&text, s.p, s.n);
+		}
+	} else {
+		wb_expand_doubt(m, "no header name where one is needed");
+	}
+	if (!m->doubt && (text.n == 0 || memchr(text.p, '\\', text.n) || memchr(text.p, '\0', text.n)))
+		wb_expand_doubt(m, "a header name that compilers may read in different ways");
+	*name = m->doubt ? 0 : wb_ident_put(u->idents, text.p, text.n);
+	wb_buf_release(&text);
+	return *name != 0;
+}
+
+static void push_frame(struct wb_unit *u, const struct wb_program *p, uint32_t node, uint32_t place, uint32_t next)
+{
+	struct wb_search *s = &u->search;
+	uint32_t entity = s->place[place].entity;
+	uint32_t dir = wb_search_parent(s, u->req->tc->compiler == WB_COMPILER_CLANG ? s->entity[entity].first : place);
+	u->frame[u->nframe++] = (struct wb_frame){.program = p,
+						  .node = node,
+						  .place = place,
+						  .entity = entity,
+						  .dir = dir,
+						  .next = next,
+						  .guards = p->guard && !wb_macro_get(&u->macros, p->guard)};
+}
+
+/* Read a file that was found. */
+static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t next)
+{
+	const struct wb_program *p = wb_search_program(&u->search, place);
+	struct wb_node *n = &u->node[node];
+	n->flags |= WB_GRAPH_ENTERED | (u->in_prefix ? WB_GRAPH_IN_PREFIX : 0);
+	if (!p)
+		return wb_unit_doubt(u, "exists but cannot be read", place);
+	if (p->doubt)
+		return wb_unit_doubt(u, p->doubt, place);
+	if (p->flags & WB_PROGRAM_EVERY_TOKEN)
+		return wb_unit_doubt(u, "a _Pragma may change macros, which only the expanded text tells", place);
+	if (u->nframe > WB_MAX_INCLUDE_DEPTH)
+		return wb_unit_doubt(u, "#include nested too deep", place);
+	if ((p->flags & WB_PROGRAM_INCBIN) ||
+	    ((p->flags & WB_PROGRAM_ASM_INCLUDE) && u->req->cmd->lang == WB_LANG_ASM_CPP))
+		n->flags |= WB_GRAPH_INCBIN;
+	n->program_flags |= p->flags & (WB_PROGRAM_DEPENDENCY | WB_PROGRAM_TARGET | WB_PROGRAM_ELIFDEF);
+	push_frame(u, p, node, place, next);
+	if (p->flags & WB_PROGRAM_NO_END)
+		failed(u, "a conditional or a comment has no end", u->search.place[place].path);
+	return true;
+}
+
+/* Does the include optimisation say that there is nothing to read? */
+static bool is_skipped(struct wb_unit *u, struct wb_entity *e, bool import)
+{
+	if (import) {
+		e->imported = true;
+		if (e->included)
+			return true;
+	} else if (e->once || e->imported) {
+		return true;
+	}
+	return e->guard && wb_macro_get(&u->macros, e->guard);
+}
+
+static void include_file(struct wb_unit *u, const struct wb_directive *d, uint32_t name, bool angled)
+{
+	uint32_t next, place = wb_unit_find(u, name, angled, d->op == WB_OP_INCLUDE_NEXT, &next);
+	if (place == WB_NOWHERE) {
+		failed(u, "file not found", name);
+		u->stop = true;
+		return;
+	}
+	enum wb_edge_kind kind = d->op == WB_OP_INCLUDE_NEXT ? WB_EDGE_NEXT
+				 : d->op == WB_OP_IMPORT     ? WB_EDGE_IMPORT
+				 : angled                    ? WB_EDGE_ANGLE
+							     : WB_EDGE_QUOTE;
+	uint32_t node = wb_unit_node(u, place);
+	struct wb_link *l = wb_unit_link(u, node, kind, name);
+	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
+	if (is_skipped(u, e, d->op == WB_OP_IMPORT)) {
+		l->skipped = true;
+		return;
+	}
+	e->included = true;
+	enter(u, node, place, next);
+}
+
+static void include(struct wb_unit *u, const struct wb_directive *d)
+{
+	if (!(d->flags & WB_OP_COMPUTED)) {
+		include_file(u, d, d->a, d->b);
+		return;
+	}
+	uint32_t name;
+	bool angled;
+	wb_expand_begin(&u->macros, top(u)->program->tok + d->a, d->b);
+	if (wb_unit_header_name(u, wb_expand_next(&u->macros), &name, &angled))
+		include_file(u, d, name, angled);
+	else
+		macro_doubt(u);
+}
+
+static void embed(struct wb_unit *u, const struct wb_directive *d)
+{
+	if (d->flags & WB_OP_COMPUTED) {
+		wb_unit_doubt(u, "#embed of what a macro names", top(u)->place);
+		return;
+	}
+	uint32_t place = wb_unit_find_embed(u, d->a, d->b);
+	if (place == WB_NOWHERE) {
+		failed(u, "file not found", d->a);
+		u->stop = true;
+		return;
+	}
+	uint32_t node = wb_unit_node(u, place);
+	u->node[node].flags |= WB_GRAPH_EMBED;
+	wb_unit_link(u, node, WB_EDGE_EMBED, d->a);
+}
+
+/* In C++ the names of operators are no identifiers. */
+static bool is_name(struct wb_unit *u, uint32_t name)
+{
+	if (name == 0 || (u->setup->rules.operator_names && name >= WB_WORD_AND && name <= WB_WORD_XOR_EQ))
+		return wb_unit_doubt(u, "a macro without a proper name", top(u)->place);
+	return true;
+}
+
+static bool holds(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
+{
+	bool yes = false;
+	switch ((enum wb_op)d->op) {
+	case WB_OP_IFDEF:
+	case WB_OP_ELIFDEF:
+		return is_name(u, d->a) && wb_macro_get(&u->macros, d->a);
+	case WB_OP_IFNDEF:
+	case WB_OP_ELIFNDEF:
+		return is_name(u, d->a) && !wb_macro_get(&u->macros, d->a);
+	case WB_OP_IF_CONSTANT:
+		return d->a;
+	default:
+		f->line = d->line;
+		f->several = d->flags & WB_OP_SEVERAL;
+		if (!wb_expression_evaluate(&yes, &u->macros, &u->setup->rules, f->program->tok + d->a, d->b))
+			macro_doubt(u);
+		return yes;
+	}
+}
+
+/* The first branch from `i` on that is taken; where to go on. */
+static uint32_t choose(struct wb_unit *u, struct wb_frame *f, uint32_t i)
+{
+	for (;;) {
+		const struct wb_directive *d = &f->program->op[i];
+		f->line = d->line;
+		if (d->op == WB_OP_ELSE || d->op == WB_OP_ENDIF || holds(u, f, d) || u->stop)
+			return i + 1;
+		i = d->next;
+	}
+}
+
+static void pop_macro(struct wb_unit *u, uint32_t name)
+{
+	for (size_t i = u->npushed; i-- > 0;) {
+		if (u->pushed[i].name != name)
+			continue;
+		wb_macro_undef(&u->macros, name);
+		if (u->pushed[i].def)
+			wb_macro_define(&u->macros, u->pushed[i].def);
+		memmove(u->pushed + i, u->pushed + i + 1, (u->npushed - i - 1) * sizeof *u->pushed);
+		u->npushed--;
+		return;
+	}
+}
+
+static void push_macro(struct wb_unit *u, uint32_t name)
+{
+	if (u->npushed == u->pushed_cap) {
+		u->pushed_cap = u->pushed_cap ? 2 * u->pushed_cap : 32;
+		u->pushed = wb_xrealloc(u->pushed, u->pushed_cap * sizeof *u->pushed);
+	}
+	u->pushed[u->npushed++] = (struct wb_pushed){name, wb_macro_get(&u->macros, name)};
+}
+
+static void define(struct wb_unit *u, const struct wb_frame *f, const struct wb_directive *d)
+{
+	const struct wb_define *def = &f->program->define[d->a];
+	if (def->flags & WB_DEFINE_TIME)
+		u->time_macro = true;
+	if (def->name <= WB_WORD_XOR_EQ && !is_name(u, def->name))
+		return;
+	wb_macro_define(&u->macros, def);
+}
+
+static void once(struct wb_unit *u, const struct wb_frame *f)
+{
+	/* clang ignores it in the main file; gcc heeds it when the file includes itself. */
+	if (f->node != 0 || u->req->tc->compiler == WB_COMPILER_GCC)
+		u->search.entity[f->entity].once = true;
+}
+
+/* Directives that are rarer than the ones of the main loop. */
+static void other(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
+{
+	struct wb_node *n = f->node == UINT32_MAX ? NULL : &u->node[f->node];
+	switch ((enum wb_op)d->op) {
+	case WB_OP_EMBED:
+		embed(u, d);
+		break;
+	case WB_OP_ONCE:
+		once(u, f);
+		break;
+	case WB_OP_PUSH:
+		push_macro(u, d->a);
+		break;
+	case WB_OP_POP:
+		pop_macro(u, d->a);
+		break;
+	case WB_OP_MODULE:
+		u->modules = true;
+		break;
+	case WB_OP_DEPENDENCY:
+		if (n)
+			n->program_flags |= WB_PROGRAM_DEPENDENCY;
+		break;
+	case WB_OP_TARGET:
+		if (n)
+			n->program_flags |= WB_PROGRAM_TARGET;
+		break;
+	case WB_OP_TIME:
+		if (n)
+			n->flags |= WB_GRAPH_TIME | (d->a ? WB_GRAPH_TIMESTAMP : 0);
+		break;
+	case WB_OP_BAD:
+		wb_unit_doubt(u, f->program->bad[d->a], f->place);
+		break;
+	default:
+		break;
+	}
+}
+
+static void leave(struct wb_unit *u)
+{
+	const struct wb_frame *f = top(u);
+	if (f->guards && f->node != UINT32_MAX)
+		u->search.entity[f->entity].guard = f->program->guard;
+	if (f->prefix)
+		u->in_prefix = false;
+	u->nframe--;
+}
+
+/* Until the stack is down to `floor` frames. */
+static void run(struct wb_unit *u, unsigned floor)
+{
+	while (u->nframe > floor && !u->stop) {
+		struct wb_frame *f = top(u);
+		if (f->pc == f->program->nop) {
+			leave(u);
+			continue;
+		}
+		const struct wb_directive *d = &f->program->op[f->pc];
+		if (++u->steps > WB_MAX_DIRECTIVES) {
+			wb_unit_doubt(u, "more directives than a sane unit has", f->place);
+			return;
+		}
+		switch ((enum wb_op)d->op) {
+		case WB_OP_DEFINE:
+			f->pc++;
+			f->line = d->line;
+			define(u, f, d);
+			break;
+		case WB_OP_UNDEF:
+			f->pc++;
+			f->line = d->line;
+			if (is_name(u, d->a))
+				wb_macro_undef(&u->macros, d->a);
+			break;
+		case WB_OP_IFDEF:
+		case WB_OP_IFNDEF:
+		case WB_OP_IF:
+		case WB_OP_IF_CONSTANT:
+			f->pc = choose(u, f, f->pc);
+			break;
+		case WB_OP_ELIF: /* the end of a branch that was taken */
+		case WB_OP_ELIFDEF:
+		case WB_OP_ELIFNDEF:
+		case WB_OP_ELSE:
+			f->pc = d->end + 1;
+			break;
+		case WB_OP_ENDIF:
+			f->pc++;
+			break;
+		case WB_OP_INCLUDE:
+		case WB_OP_INCLUDE_NEXT:
+		case WB_OP_IMPORT:
+			f->pc++;
+			f->line = d->line;
+			f->several = d->flags & WB_OP_SEVERAL;
+			include(u, d);
+			break;
+		default:
+			f->pc++;
+			f->line = d->line;
+			other(u, f, d);
+			break;
+		}
+	}
+}
+
+static void forced_file(struct wb_unit *u, const struct wb_forced *forced)
+{
+	uint32_t next, name = wb_ident_put(u->idents, forced->name, strlen(forced->name));
+	uint32_t place = wb_unit_find(u, name, forced->optional, false, &next);
+	if (place == WB_NOWHERE) {
+		if (forced->optional)
+			return;
+		failed(u, "file not found", name);
+		u->stop = true;
+		return;
+	}
+	uint32_t node = wb_unit_node(u, place);
+	struct wb_link *l = wb_unit_link(u, node, WB_EDGE_FORCED, name);
+	l->line = forced->arg;
+	l->in_prefix = forced->prefix;
+	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
+	if (is_skipped(u, e, false)) {
+		l->skipped = true;
+		return;
+	}
+	e->included = true;
+	u->in_prefix = forced->prefix;
+	if (enter(u, node, place, next)) {
+		top(u)->prefix = forced->prefix;
+		run(u, 1);
+	}
+}
+
+static void reset(struct wb_unit *u)
+{
+	wb_macros_reset(&u->macros);
+	u->macros.builtin = wb_unit_builtin;
+	u->macros.ctx = u;
+	u->macros.strict_comma = u->base->strict_comma;
+	u->nframe = 0;
+	u->nnode = u->nlink = u->npushed = u->nopen = 0;
+	u->steps = 0;
+	u->in_prefix = u->stop = u->failed = u->modules = u->file_macro = u->time_macro = false;
+	u->doubt = NULL;
+	u->doubt_where = "";
+	u->diagnostics = "";
+}
+
+void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, const struct wb_base *base,
+		 const struct wb_setup *setup, struct wb_arena *a)
+{
+	u->req = req;
+	u->base = base;
+	u->setup = setup;
+	u->arena = a;
+	reset(u);
+	wb_search_begin(&u->search, req, setup->lex);
+	if (!wb_search_dirs(&u->search, setup->dir, setup->ndir))
+		wb_unit_doubt(u, "a search directory that is no directory", WB_NOWHERE);
+	if (base->program->doubt || setup->macros->doubt)
+		wb_unit_doubt(u, "the macros of the command line are not understood", WB_NOWHERE);
+	const char *source = req->cmd->source;
+	size_t n = strlen(source);
+	uint32_t place = wb_search_place(&u->search, source, n);
+	wb_unit_node(u, place);
+	for (size_t i = 0; i < base->nbuiltin; i++)
+		wb_macro_define(&u->macros, &base->builtin[i]);
+	for (uint32_t i = 0; i < base->program->ndefine; i++)
+		wb_macro_define(&u->macros, &base->program->define[i]);
+	bool found = wb_search_path(&u->search, source, n) != WB_NOWHERE;
+	if (found)
+		u->search.entity[u->search.place[place].entity].included = true;
+	u->frame[u->nframe++] = (struct wb_frame){.program = setup->macros,
+						  .node = UINT32_MAX,
+						  .place = place,
+						  .dir = wb_search_place(&u->search, ".", 1),
+						  .next = WB_NOWHERE};
+	const struct wb_program *macros = setup->macros;
+	/* The frame of the command line stays below its files: run it by hand. */
+	for (uint32_t i = 0; i < macros->nop && !u->stop; i++) {
+		const struct wb_directive *d = &macros->op[i];
+		if (d->op == WB_OP_DEFINE)
+			define(u, top(u), d);
+		else if (d->op == WB_OP_UNDEF)
+			wb_macro_undef(&u->macros, d->a);
+		else
+			wb_unit_doubt(u, "a macro of the command line is not understood", WB_NOWHERE);
+	}
+	for (size_t i = 0; i < setup->nforced && !u->stop; i++)
+		forced_file(u, &setup->forced[i]);
+	if (u->stop)
+		return;
+	u->nframe = 0;
+	u->in_prefix = false;
+	if (!found) {
+		u->failed = true;
+		u->diagnostics = wb_arena_printf(a, "%s: no such file", source);
+		return;
+	}
+	if (enter(u, 0, place, WB_NOWHERE))
+		run(u, 0);
+}

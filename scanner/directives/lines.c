@@ -1,0 +1,559 @@
+#define _GNU_SOURCE /* memmem */
+#include "scanner/directives/lines.h"
+
+#include <string.h>
+
+/* Where skipping must stop and look: in any text, and in text whose words matter. */
+enum { STOP = 1, WORD = 2 };
+static const uint8_t class_of[256] = {
+    ['\0'] = STOP, ['\n'] = STOP, ['"'] = STOP, ['\''] = STOP, ['/'] = STOP, ['\\'] = STOP,
+#define W(c) [c] = WORD
+    W('0'),        W('1'),        W('2'),       W('3'),        W('4'),       W('5'),        W('6'), W('7'), W('8'),
+    W('9'),        W('_'),        W('a'),       W('b'),        W('c'),       W('d'),        W('e'), W('f'), W('g'),
+    W('h'),        W('i'),        W('j'),       W('k'),        W('l'),       W('m'),        W('n'), W('o'), W('p'),
+    W('q'),        W('r'),        W('s'),       W('t'),        W('u'),       W('v'),        W('w'), W('x'), W('y'),
+    W('z'),        W('A'),        W('B'),       W('C'),        W('D'),       W('E'),        W('F'), W('G'), W('H'),
+    W('I'),        W('J'),        W('K'),       W('L'),        W('M'),       W('N'),        W('O'), W('P'), W('Q'),
+    W('R'),        W('S'),        W('T'),       W('U'),        W('V'),       W('W'),        W('X'), W('Y'), W('Z'),
+#undef W
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\f' || c == '\v' || c == '\r';
+}
+
+static bool word_byte(const struct wb_lines *l, char c)
+{
+	return wb_is_word_byte((unsigned char)c, l->lex);
+}
+
+/* Length of the line splice at the backslash p (white space may stand before the newline); 0 when it is none. */
+static size_t splice(const char *p)
+{
+	const char *q = p + 1;
+	while (is_blank(*q))
+		q++;
+	return *q == '\n' ? (size_t)(q + 1 - p) : 0;
+}
+
+static size_t count_lines(const char *p, const char *end)
+{
+	size_t n = 0;
+	for (; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* Past splices, for a look at the character behind them. */
+static const char *behind_splices(const char *p)
+{
+	for (size_t n; *p == '\\' && (n = splice(p)) != 0;)
+		p += n;
+	return p;
+}
+
+/* Past the "*" "/" of the comment that starts at p. */
+static const char *skip_block(struct wb_lines *l, const char *p)
+{
+	for (p += 2;; p++) {
+		const char *star = memchr(p, '*', (size_t)(l->end - p));
+		if (!star) {
+			l->no_end = true;
+			l->line += (uint32_t)count_lines(p, l->end);
+			return l->end;
+		}
+		l->line += (uint32_t)count_lines(p, star);
+		p = star;
+		if (p[1] == '/')
+			return p + 2;
+		if (p[1] == '\\' && *behind_splices(p + 1) == '/')
+			l->doubt = "the end of a comment is split between lines";
+	}
+}
+
+/* To the newline that ends the line comment. */
+static const char *skip_line_comment(struct wb_lines *l, const char *p)
+{
+	for (;;) {
+		const char *eol = memchr(p, '\n', (size_t)(l->end - p));
+		if (!eol)
+			return l->end;
+		const char *q = eol;
+		while (q > p && is_blank(q[-1]))
+			q--;
+		if (q == p || q[-1] != '\\')
+			return eol;
+		l->line++;
+		p = eol + 1;
+	}
+}
+
+/* Does a line comment start at the slash p? Strict C89 has none: compilers take one all the same, where nothing else
+ * makes sense, and do not quite agree where that is. */
+static bool starts_line_comment(struct wb_lines *l, const char *p, bool directive)
+{
+	if (p[1] != '/')
+		return false;
+	if (l->lex & WB_LEX_LINE_COMMENTS)
+		return true;
+	if (p[2] == '*' && !l->line_comment)
+		return false; /* a slash and a comment */
+	const char *eol = memchr(p, '\n', (size_t)(l->end - p));
+	if (!eol)
+		eol = l->end;
+	for (const char *q = p + 2; q < eol; q++)
+		if (*q == '"' || *q == '\'' || *q == '\\' || (*q == '/' && q[1] == '*') || (*q == '*' && q[1] == '/'))
+			l->doubt = "a // comment in strict C89";
+	if (directive || p[2] == '*')
+		l->doubt = "a // comment in strict C89";
+	l->line_comment = true;
+	return true;
+}
+
+/* Past the closing quote of the literal at p, or to the end of the line. */
+static const char *skip_quoted(struct wb_lines *l, const char *p)
+{
+	char quote = *p++;
+	for (;; p++) {
+		if (*p == quote)
+			return p + 1;
+		if (*p == '\n' || (*p == '\0' && p == l->end))
+			return p;
+		if (*p == '\\') {
+			size_t n = splice(p);
+			if (n) {
+				l->line++;
+				p += n - 1;
+			} else if (p[1] == '\\' && (n = splice(p + 1)) != 0) {
+				/* The escaped character stands on the next line. */
+				l->line++;
+				p += n + (p[n + 1] != '\n' && p + n + 1 < l->end);
+			} else if (p + 1 < l->end) {
+				p++;
+			}
+		}
+	}
+}
+
+/* Does the quote at p belong to R", u8R" ...? What may stand in front begins at `from`. */
+static bool is_raw(const struct wb_lines *l, const char *from, const char *p)
+{
+	if (!(l->lex & WB_LEX_RAW_STRINGS) || p == from || p[-1] != 'R')
+		return false;
+	const char *q = p - 1;
+	if (q - from >= 2 && q[-1] == '8' && q[-2] == 'u')
+		q -= 2;
+	else if (q > from && (q[-1] == 'u' || q[-1] == 'U' || q[-1] == 'L'))
+		q--;
+	return q == from || !word_byte(l, q[-1]);
+}
+
+/* Past the raw string whose quote is at p; NULL when it is not well-formed and so an ordinary one. */
+static const char *skip_raw(struct wb_lines *l, const char *p)
+{
+	char close[20] = ")";
+	size_t n = 0;
+	for (const char *q = p + 1; q[n] != '('; n++) {
+		if (n == 16 || q[n] == '\0' || strchr(" )\\\t\v\f\n\r\"", q[n]))
+			return NULL;
+		close[n + 1] = q[n];
+	}
+	close[n + 1] = '"';
+	const char *body = p + n + 2, *at = memmem(body, (size_t)(l->end - body), close, n + 2);
+	if (!at) {
+		l->no_end = true;
+		at = l->end;
+		l->line += (uint32_t)count_lines(p, at);
+		return at;
+	}
+	l->line += (uint32_t)count_lines(p, at);
+	return at + n + 2;
+}
+
+/* Is the ' at p a digit separator? The token that it may be in begins at `from` or later. */
+static bool is_separator(const struct wb_lines *l, const char *from, const char *p)
+{
+	if (!(l->lex & WB_LEX_DIGIT_SEPARATORS) || p == from || !word_byte(l, p[-1]) || !word_byte(l, p[1]))
+		return false;
+	const char *q = p;
+	while (q > from && (word_byte(l, q[-1]) || q[-1] == '.' ||
+			    ((q[-1] == '+' || q[-1] == '-') && q - 1 > from && strchr("eEpP", q[-2]) != NULL)))
+		q--;
+	/* Of "x.0'1" the number is ".0'1", of "e-0'1" it is "0'1": find the first place where a number may begin. */
+	for (; q < p; q++) {
+		bool digit = *q >= '0' && *q <= '9', fraction = *q == '.' && q[1] >= '0' && q[1] <= '9';
+		if (digit || fraction)
+			return true;
+		if (word_byte(l, *q))
+			while (q + 1 < p && word_byte(l, q[1]))
+				q++;
+	}
+	return false;
+}
+
+/* The rest of a number behind a digit separator. */
+static const char *skip_number(const struct wb_lines *l, const char *p)
+{
+	for (;; p++) {
+		bool sign = (*p == '+' || *p == '-') && strchr("eEpP", p[-1]);
+		if (!sign && *p != '.' && !word_byte(l, *p) && !(*p == '\'' && word_byte(l, p[1])))
+			return p;
+	}
+}
+
+static void see_word(struct wb_lines *l, const char *p, size_t n)
+{
+	struct wb_str word = {p, n};
+	if (wb_str_eq(word, wb_str_of("__DATE__")) || wb_str_eq(word, wb_str_of("__TIME__")))
+		l->pending |= 1u << WB_EVENT_TIME;
+	if (wb_str_eq(word, wb_str_of("__TIMESTAMP__")))
+		l->pending |= 1u << WB_EVENT_TIMESTAMP;
+}
+
+/* Skip text from p to the start of the next line. */
+static void skip_text(struct wb_lines *l)
+{
+	const char *from = l->p, *p = l->p;
+	unsigned stop = l->words ? STOP | WORD : STOP;
+	l->text = true;
+	l->at = l->line;
+	for (;;) {
+		while (!(class_of[(unsigned char)*p] & stop))
+			p++;
+		switch (*p) {
+		case '\n':
+			l->line++;
+			l->p = p + 1;
+			return;
+		case '\0':
+			if (p == l->end) {
+				l->p = p;
+				return;
+			}
+			p++;
+			break;
+		case '"': {
+			const char *raw = is_raw(l, from, p) ? skip_raw(l, p) : NULL;
+			p = raw ? raw : skip_quoted(l, p);
+			from = p; /* what lies before is another token */
+			break;
+		}
+		case '\'':
+			if (is_separator(l, from, p)) {
+				p = skip_number(l, p + 1);
+			} else {
+				p = skip_quoted(l, p);
+				from = p;
+			}
+			break;
+		case '/':
+			if (p[1] == '*') {
+				p = skip_block(l, p);
+				from = p;
+			} else if (starts_line_comment(l, p, false)) {
+				p = skip_line_comment(l, p);
+			} else {
+				const char *q = behind_splices(p + 1);
+				if (q != p + 1 && (*q == '/' || *q == '*'))
+					l->doubt = "the start of a comment is split between lines";
+				p++;
+			}
+			break;
+		case '\\': {
+			size_t n = splice(p);
+			l->line += n != 0;
+			if (n && p > from && word_byte(l, p[-1]) && (p[n] == '"' || p[n] == '\''))
+				l->doubt = "a literal is split between lines";
+			p += n ? n : 1;
+			break;
+		}
+		default: {
+			const char *word = p;
+			while (word_byte(l, *p))
+				p++;
+			see_word(l, word, (size_t)(p - word));
+		}
+		}
+	}
+}
+
+/* Does the line at p start like "import x", "module x;" or "export module x"? */
+static bool starts_module(const struct wb_lines *l, const char *p)
+{
+	static const char *const word[] = {"export", "import", "module"};
+	bool exported = false;
+	for (;;) {
+		size_t n = 0;
+		while (word_byte(l, p[n]))
+			n++;
+		int which = -1;
+		for (int i = 0; i < 3; i++)
+			if (strlen(word[i]) == n && memcmp(word[i], p, n) == 0)
+				which = i;
+		if (which < 0 || (which == 0 && exported))
+			return false;
+		p += n;
+		while (is_blank(*p))
+			p++;
+		if (which == 0) {
+			exported = true;
+			continue;
+		}
+		if (*p == ':')
+			return which == 1 && (p[1] == ' ' || word_byte(l, p[1]));
+		if (*p == ';')
+			return which == 2 && !exported;
+		/* A comment or a splice in between: better too often than too rarely. */
+		return *p == '<' || *p == '"' || *p == '/' || *p == '\\' || word_byte(l, *p);
+	}
+}
+
+static void add(struct wb_lines *l, const char *p, const char *end)
+{
+	if (end > p)
+		wb_buf_add(&l->clean, p, (size_t)(end - p));
+}
+
+/* A literal of a directive, without the splices in it. */
+static const char *copy_quoted(struct wb_lines *l, const char *p)
+{
+	const char *end = skip_quoted(l, p);
+	for (const char *q = p; q < end;) {
+		size_t n = *q == '\\' ? splice(q) : 0;
+		if (n) {
+			q += n;
+			continue;
+		}
+		wb_buf_addc(&l->clean, *q++);
+	}
+	return end;
+}
+
+enum mode { NAME, PLAIN, HEADER, CONDITION };
+
+static enum mode mode_of(const struct wb_buf *clean)
+{
+	static const struct {
+		const char *name;
+		enum mode mode;
+	} row[] = {{"include", HEADER}, {"include_next", HEADER}, {"import", HEADER}, {"embed", HEADER},
+		   {"if", CONDITION},   {"elif", CONDITION},      {"pragma", PLAIN}};
+	struct wb_str name = wb_str_trim((struct wb_str){clean->p ? clean->p : "", clean->n});
+	size_t n = 0;
+	while (n < name.n && wb_is_word_byte((unsigned char)name.p[n], 0))
+		n++;
+	name.n = n;
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+		if (wb_str_eq(name, wb_str_of(row[i].name)))
+			return row[i].mode;
+	return PLAIN;
+}
+
+/* Does what was copied end in "__has_include (" or a relative of it? */
+static bool awaits_header(const struct wb_buf *clean)
+{
+	static const char *const name[] = {"__has_include", "__has_include_next", "__has_embed"};
+	size_t n = clean->n;
+	while (n && is_blank(clean->p[n - 1]))
+		n--;
+	if (n == 0 || clean->p[n - 1] != '(')
+		return false;
+	n--;
+	while (n && is_blank(clean->p[n - 1]))
+		n--;
+	for (size_t i = 0; i < 3; i++) {
+		size_t len = strlen(name[i]);
+		if (n >= len && memcmp(clean->p + n - len, name[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A header name up to its closing sign: nothing in it is a comment or an escape. */
+static const char *copy_header(struct wb_lines *l, const char *p, char close)
+{
+	wb_buf_addc(&l->clean, *p++);
+	for (;;) {
+		size_t n = *p == '\\' ? splice(p) : 0;
+		if (n) {
+			l->line++;
+			p += n;
+			continue;
+		}
+		if (*p == '\n' || (*p == '\0' && p == l->end))
+			return p;
+		wb_buf_addc(&l->clean, *p);
+		if (*p++ == close)
+			return p;
+	}
+}
+
+/* Copy the logical line from p (behind the '#') to `clean`; p ends behind its newline. */
+static void copy_directive(struct wb_lines *l)
+{
+	const char *p = l->p;
+	enum mode mode = NAME;
+	wb_buf_reset(&l->clean);
+	for (;;) {
+		const char *from = p;
+		while (!(class_of[(unsigned char)*p] & STOP) && *p != '<' && (mode != NAME || !is_blank(*p)))
+			p++;
+		add(l, from, p);
+		if (mode == NAME && *p != '\\') {
+			struct wb_str so_far = wb_str_trim((struct wb_str){l->clean.p ? l->clean.p : "", l->clean.n});
+			if (so_far.n)
+				mode = mode_of(&l->clean);
+		}
+		switch (*p) {
+		case '\n':
+			l->line++;
+			l->p = p + 1;
+			return;
+		case '\0':
+			if (p == l->end) {
+				l->p = p;
+				return;
+			}
+			wb_buf_addc(&l->clean, ' ');
+			p++;
+			break;
+		case '<':
+			if (mode == HEADER || (mode == CONDITION && awaits_header(&l->clean)))
+				p = copy_header(l, p, '>');
+			else
+				add(l, p, p + 1), p++;
+			mode = mode == HEADER ? PLAIN : mode;
+			break;
+		case '"': {
+			const char *start = l->clean.p ? l->clean.p : "", *raw = NULL;
+			size_t n = l->clean.n;
+			if (mode == HEADER) {
+				p = copy_header(l, p, '"');
+				mode = PLAIN;
+				break;
+			}
+			uint32_t line = l->line;
+			if (n && is_raw(l, start, start + n))
+				raw = skip_raw(l, p);
+			if (raw) {
+				add(l, p, raw);
+				if (l->line != line)
+					l->doubt = "a raw string over several lines in a directive";
+				p = raw;
+			} else {
+				p = copy_quoted(l, p);
+			}
+			break;
+		}
+		case '\'': {
+			/* Only what was copied tells whether this is inside a number. */
+			wb_buf_addc(&l->clean, '\'');
+			wb_buf_addc(&l->clean, p[1] ? p[1] : ' ');
+			const char *start = l->clean.p;
+			size_t n = l->clean.n - 2;
+			l->clean.n = n;
+			if (is_separator(l, start, start + n)) {
+				add(l, p, p + 1);
+				p++;
+			} else {
+				p = copy_quoted(l, p);
+			}
+			break;
+		}
+		case '/': {
+			const char *q = behind_splices(p + 1);
+			if (p[1] == '*') {
+				p = skip_block(l, p);
+				wb_buf_addc(&l->clean, ' ');
+			} else if (starts_line_comment(l, p, true)) {
+				p = skip_line_comment(l, p);
+			} else {
+				if (q != p + 1 && (*q == '/' || *q == '*'))
+					l->doubt = "the start of a comment is split between lines";
+				add(l, p, p + 1);
+				p++;
+			}
+			break;
+		}
+		case '\\': {
+			size_t n = splice(p);
+			l->line += n != 0;
+			add(l, p, n ? p : p + 1);
+			p += n ? n : 1;
+			break;
+		}
+		default: /* a blank behind the name */
+			add(l, p, p + 1);
+			p++;
+			break;
+		}
+	}
+}
+
+bool wb_text_tells_time(const char *p, size_t n)
+{
+	return memmem(p, n, "__DATE__", 8) || memmem(p, n, "__TIME__", 8) || memmem(p, n, "__TIMESTAMP__", 13);
+}
+
+void wb_lines_init(struct wb_lines *l, const char *text, size_t n, unsigned lex)
+{
+	*l = (struct wb_lines){.begin = text, .p = text, .end = text + n, .lex = lex, .line = 1, .clean = WB_BUF_INIT};
+	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		l->p += 3;
+	l->words = wb_text_tells_time(text, n);
+	/* Compilers do not agree on a carriage return that is not part of a line end. */
+	for (const char *p = text; (p = memchr(p, '\r', (size_t)(l->end - p))) != NULL; p++)
+		if (p[1] != '\n')
+			l->doubt = "a carriage return that ends no line";
+}
+
+void wb_lines_release(struct wb_lines *l)
+{
+	wb_buf_release(&l->clean);
+}
+
+enum wb_event wb_lines_next(struct wb_lines *l)
+{
+	for (;;) {
+		for (unsigned e = WB_EVENT_MODULE; l->pending && e <= WB_EVENT_TIMESTAMP; e++)
+			if (l->pending & 1u << e) {
+				l->pending &= ~(1u << e);
+				return (enum wb_event)e;
+			}
+		const char *p = l->p;
+		/* What may stand in front of a '#'. */
+		for (;;) {
+			while (is_blank(*p))
+				p++;
+			size_t n;
+			if (*p == '/' && p[1] == '*') {
+				p = skip_block(l, p);
+			} else if (*p == '/' && starts_line_comment(l, p, false)) {
+				p = skip_line_comment(l, p);
+			} else if (*p == '\\' && (n = splice(p)) != 0) {
+				l->line++;
+				p += n;
+			} else {
+				break;
+			}
+		}
+		l->p = p;
+		if (*p == '\n') {
+			l->line++;
+			l->p++;
+		} else if (*p == '\0' && p == l->end) {
+			return WB_EVENT_END;
+		} else if (*p == '#' || ((l->lex & WB_LEX_DIGRAPHS) && *p == '%' && p[1] == ':')) {
+			l->at = l->line;
+			l->p += *p == '#' ? 1 : 2;
+			copy_directive(l);
+			l->several = l->line - l->at > 1;
+			return WB_EVENT_DIRECTIVE;
+		} else {
+			if ((l->lex & WB_LEX_MODULES) && (*p == 'i' || *p == 'm' || *p == 'e') && starts_module(l, p))
+				l->pending |= 1u << WB_EVENT_MODULE;
+			skip_text(l);
+		}
+	}
+}

@@ -1,0 +1,290 @@
+#include "scanner/directives/macro.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_TOKENS = 4096 };
+
+void wb_macros_init(struct wb_macros *m, struct wb_idents *idents)
+{
+	*m = (struct wb_macros){.idents = idents, .generation = 1};
+}
+
+void wb_macros_release(struct wb_macros *m)
+{
+	for (size_t i = 0; i < m->nblock; i++)
+		free(m->block[i]);
+	free(m->block);
+	free(m->slot);
+	free(m->stream);
+}
+
+void wb_macros_reset(struct wb_macros *m)
+{
+	if (++m->generation == 0) { /* once in four thousand million units */
+		memset(m->slot, 0, m->nslot * sizeof *m->slot);
+		m->generation = 1;
+	}
+}
+
+void wb_macro_define(struct wb_macros *m, const struct wb_define *d)
+{
+	if (d->name >= m->nslot) {
+		uint32_t n = wb_idents_count(m->idents);
+		n += n / 2 + 1024;
+		m->slot = wb_xrealloc(m->slot, n * sizeof *m->slot);
+		memset(m->slot + m->nslot, 0, (n - m->nslot) * sizeof *m->slot);
+		m->nslot = n;
+	}
+	m->slot[d->name] = (struct wb_macro_slot){d, m->generation, 0};
+}
+
+void wb_macro_undef(struct wb_macros *m, uint32_t name)
+{
+	if (name < m->nslot)
+		m->slot[name].generation = 0;
+}
+
+bool wb_expand_doubt(struct wb_macros *m, const char *why)
+{
+	if (!m->doubt)
+		m->doubt = why;
+	return false;
+}
+
+struct wb_tok *wb_pool_tokens(struct wb_macros *m, size_t n)
+{
+	if (n > m->budget) {
+		wb_expand_doubt(m, "an expansion beyond all measure");
+		return NULL;
+	}
+	m->budget -= n;
+	if (n > BLOCK_TOKENS) { /* a block of its own, in front of the current one */
+		m->block = wb_xrealloc(m->block, (m->nblock + 1) * sizeof *m->block);
+		memmove(m->block + m->at + 1, m->block + m->at, (m->nblock - m->at) * sizeof *m->block);
+		m->block[m->at] = wb_xcalloc(n, sizeof **m->block);
+		m->nblock++;
+		return m->block[m->at++];
+	}
+	if (m->at < m->nblock && m->used + n > BLOCK_TOKENS) {
+		m->at++;
+		m->used = 0;
+	}
+	if (m->at == m->nblock) {
+		m->block = wb_xrealloc(m->block, (m->nblock + 1) * sizeof *m->block);
+		m->block[m->nblock++] = wb_xcalloc(BLOCK_TOKENS, sizeof **m->block);
+		m->used = 0;
+	}
+	struct wb_tok *out = m->block[m->at] + m->used;
+	m->used += n;
+	return out;
+}
+
+static bool push(struct wb_macros *m, const struct wb_tok *p, size_t n, uint32_t name)
+{
+	if (m->nstream == m->cap) {
+		if (m->cap == WB_EXPAND_MAX_STREAMS)
+			return wb_expand_doubt(m, "macros nested too deep");
+		m->cap = m->cap ? 2 * m->cap : 64;
+		m->stream = wb_xrealloc(m->stream, m->cap * sizeof *m->stream);
+	}
+	m->stream[m->nstream++] = (struct wb_stream){p, p + n, name};
+	if (name)
+		m->slot[name].disabled = 1;
+	return true;
+}
+
+void wb_expand_begin(struct wb_macros *m, const struct wb_tok *tok, size_t n)
+{
+	/* A directive that was given up may have left macros disabled. */
+	while (m->nstream)
+		if (m->stream[--m->nstream].name)
+			m->slot[m->stream[m->nstream].name].disabled = 0;
+	/* Blocks of their own size are not worth keeping. */
+	for (size_t i = 0; m->nblock > 1 && i < m->nblock; i++)
+		free(m->block[i]);
+	m->nblock = m->nblock > 1 ? 0 : m->nblock;
+	m->at = m->used = m->base = 0;
+	m->depth = 0;
+	m->budget = WB_EXPAND_MAX_TOKENS;
+	m->doubt = NULL;
+	push(m, tok, n, 0);
+}
+
+static const struct wb_tok end_token = {.kind = WB_TOK_END};
+
+struct wb_tok wb_expand_raw(struct wb_macros *m)
+{
+	while (m->nstream > m->base && !m->doubt) {
+		struct wb_stream *s = &m->stream[m->nstream - 1];
+		if (s->p < s->end)
+			return *s->p++;
+		if (s->name)
+			m->slot[s->name].disabled = 0;
+		m->nstream--;
+	}
+	return end_token;
+}
+
+/* Is the next token a "("? Nothing is taken. */
+static bool opens(const struct wb_macros *m)
+{
+	for (size_t i = m->nstream; i > m->base; i--) {
+		const struct wb_stream *s = &m->stream[i - 1];
+		if (s->p < s->end)
+			return s->p->kind == WB_TOK_PUNCT && s->p->aux == WB_P_LPAREN;
+	}
+	return false;
+}
+
+bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_list *out)
+{
+	struct wb_toks t = {0};
+	size_t base = m->base;
+	if (++m->depth > WB_EXPAND_MAX_DEPTH)
+		return wb_expand_doubt(m, "macro arguments nested too deep");
+	m->base = m->nstream;
+	if (push(m, in->v, in->n, 0))
+		for (struct wb_tok tok; (tok = wb_expand_next(m)).kind != WB_TOK_END;) {
+			if (t.n >= m->budget) {
+				wb_expand_doubt(m, "an expansion beyond all measure");
+				break;
+			}
+			wb_toks_push(&t, tok);
+		}
+	m->base = base;
+	m->depth--;
+	out->n = t.n;
+	out->v = m->doubt ? NULL : wb_pool_tokens(m, t.n);
+	if (out->v && t.n)
+		memcpy(out->v, t.v, t.n * sizeof *t.v);
+	wb_toks_release(&t);
+	return out->v != NULL;
+}
+
+/* Read the arguments behind the name of a function-like macro, "(" not yet taken. */
+static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_arg_list *arg, bool *has_variadic)
+{
+	bool variadic = d->flags & WB_DEFINE_VARIADIC, good = false;
+	size_t n = 0, first = 0;
+	unsigned depth = 0;
+	struct wb_toks all = {0};
+	wb_expand_raw(m); /* "(" */
+	for (;;) {
+		struct wb_tok t = wb_expand_raw(m);
+		if (t.kind == WB_TOK_END) {
+			wb_expand_doubt(m, "arguments of a macro without an end");
+			goto out;
+		}
+		if (all.n >= m->budget) {
+			wb_expand_doubt(m, "an expansion beyond all measure");
+			goto out;
+		}
+		bool punct = t.kind == WB_TOK_PUNCT;
+		if (punct && t.aux == WB_P_RPAREN && depth-- == 0)
+			break;
+		if (punct && t.aux == WB_P_LPAREN)
+			depth++;
+		if (punct && t.aux == WB_P_COMMA && depth == 0 && !(variadic && n + 1 >= d->nparam)) {
+			if (n >= d->nparam) {
+				wb_expand_doubt(m, "a macro with too many arguments");
+				goto out;
+			}
+			arg[n++].raw.n = first; /* for now: where it starts */
+			first = all.n;
+			continue;
+		}
+		/* Reading may have ended expansions: what names a macro that is still being expanded now, never will
+		 * be. */
+		if (t.kind == WB_TOK_IDENT && wb_macro_get(m, t.text) && m->slot[t.text].disabled)
+			t.flags |= WB_TOK_NOEXPAND;
+		wb_toks_push(&all, t);
+	}
+	if (n < d->nparam)
+		arg[n].raw.n = first;
+	n++;
+	if (d->nparam == 0 && n == 1 && all.n == 0)
+		n = 0;
+	*has_variadic = variadic && n == d->nparam;
+	if (n != d->nparam && !(variadic && n + 1 == d->nparam)) {
+		wb_expand_doubt(m, "a macro with another number of arguments");
+		goto out;
+	}
+	struct wb_tok *kept = wb_pool_tokens(m, all.n);
+	if (!kept)
+		goto out;
+	if (all.n)
+		memcpy(kept, all.v, all.n * sizeof *kept);
+	for (size_t i = 0; i < d->nparam; i++) {
+		size_t from = i < n ? arg[i].raw.n : all.n, to = i + 1 < n ? arg[i + 1].raw.n : all.n;
+		arg[i] = (struct wb_arg_list){.raw = {kept + from, to - from}};
+	}
+	good = true;
+out:
+	wb_toks_release(&all);
+	return good;
+}
+
+static bool expand(struct wb_macros *m, const struct wb_define *d, struct wb_tok name)
+{
+	const struct wb_body *b = wb_define_body(d, m->idents);
+	if (!b)
+		return wb_expand_doubt(m, "too many different words");
+	struct wb_list out = {(struct wb_tok *)(uintptr_t)b->tok, b->n};
+	if (d->flags & (WB_DEFINE_FUNCTION | WB_DEFINE_PASTES)) {
+		size_t cells =
+		    (d->nparam * sizeof(struct wb_arg_list) + sizeof(struct wb_tok) - 1) / sizeof(struct wb_tok);
+		struct wb_arg_list *arg = (struct wb_arg_list *)(void *)wb_pool_tokens(m, cells);
+		bool has_variadic = false;
+		if (!arg)
+			return false;
+		if ((d->flags & WB_DEFINE_FUNCTION) && !arguments(m, d, arg, &has_variadic))
+			return false;
+		if (!wb_macro_substitute(m, d, b, arg, has_variadic, &out))
+			return false;
+	}
+	if (out.n == 0) {
+		/* White space in front of an expansion to nothing is white space in front of what follows; it only
+		 * matters in names that are put together, where a blank is a doubt anyway. */
+		return true;
+	}
+	struct wb_tok *copy = out.v;
+	if ((out.v->flags ^ name.flags) & WB_TOK_SPACE) {
+		copy = wb_pool_tokens(m, out.n);
+		if (!copy)
+			return false;
+		memcpy(copy, out.v, out.n * sizeof *copy);
+		copy->flags = (uint8_t)((copy->flags & ~WB_TOK_SPACE) | (name.flags & WB_TOK_SPACE));
+	} else if (out.n > m->budget) {
+		return wb_expand_doubt(m, "an expansion beyond all measure");
+	} else {
+		m->budget -= out.n;
+	}
+	return push(m, copy, out.n, d->name);
+}
+
+struct wb_tok wb_expand_next(struct wb_macros *m)
+{
+	for (;;) {
+		struct wb_tok t = wb_expand_raw(m);
+		if (t.kind != WB_TOK_IDENT || (t.flags & WB_TOK_NOEXPAND))
+			return t;
+		const struct wb_define *d = wb_macro_get(m, t.text);
+		if (!d)
+			return t;
+		if (m->slot[t.text].disabled) {
+			t.flags |= WB_TOK_NOEXPAND;
+			return t;
+		}
+		if (d->flags & WB_DEFINE_BUILTIN) {
+			struct wb_tok out;
+			if (!m->builtin || !m->builtin(m->ctx, m, t, &out))
+				return end_token;
+			return out;
+		}
+		if ((d->flags & WB_DEFINE_FUNCTION) && !opens(m))
+			return t;
+		if (!expand(m, d, t))
+			return end_token;
+	}
+}

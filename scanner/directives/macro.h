@@ -1,0 +1,89 @@
+/* macro.h — the macros of one translation unit, and their expansion. One thread. A reset costs nothing: entries of an
+ * older generation count as undefined. Definitions are borrowed from programs, which must stay alive.
+ *
+ * Expansion follows C23 6.10.5 as clang and gcc implement it: a macro is disabled while its expansion is being read, an
+ * identifier that named a disabled macro is never expanded again, arguments are expanded before substitution unless
+ * beside # or ##. What they leave open or differ in is a doubt. */
+#ifndef WB_SCANNER_DIRECTIVES_MACRO_H
+#define WB_SCANNER_DIRECTIVES_MACRO_H
+
+#include "scanner/directives/program.h"
+
+enum {
+	WB_EXPAND_MAX_TOKENS = 1 << 18, /* of one directive */
+	WB_EXPAND_MAX_DEPTH = 200,      /* of arguments within arguments */
+	WB_EXPAND_MAX_STREAMS = 4096,
+};
+
+struct wb_macro_slot {
+	const struct wb_define *def;
+	uint32_t generation;
+	uint32_t disabled;
+};
+
+/* Tokens that are being read: the directive's own, an expansion, an argument. */
+struct wb_stream {
+	const struct wb_tok *p, *end;
+	uint32_t name; /* the macro to enable again behind it; 0 */
+};
+
+struct wb_macros;
+
+/* Expand the builtin macro `name` (its operand is read with wb_expand_*). False: a doubt was set. */
+typedef bool wb_builtin_fn(void *ctx, struct wb_macros *m, struct wb_tok name, struct wb_tok *out);
+
+struct wb_macros {
+	struct wb_idents *idents;
+	struct wb_macro_slot *slot; /* by identifier */
+	uint32_t nslot, generation;
+	struct wb_stream *stream;
+	size_t nstream, base, cap;
+	struct wb_tok **block; /* pool */
+	size_t nblock, used, at;
+	size_t budget;
+	unsigned depth;
+	const char *doubt; /* why expansion gave up; NULL */
+	bool strict_comma; /* ", ## __VA_ARGS__" keeps its comma without named parameters (strict C99) */
+	wb_builtin_fn *builtin;
+	void *ctx;
+};
+
+void wb_macros_init(struct wb_macros *m, struct wb_idents *idents);
+void wb_macros_release(struct wb_macros *m);
+void wb_macros_reset(struct wb_macros *m);
+
+void wb_macro_define(struct wb_macros *m, const struct wb_define *d);
+void wb_macro_undef(struct wb_macros *m, uint32_t name);
+static inline const struct wb_define *wb_macro_get(const struct wb_macros *m, uint32_t name)
+{
+	return name < m->nslot && m->slot[name].generation == m->generation ? m->slot[name].def : NULL;
+}
+
+/* Start to read the tokens of a directive; `tok` must stay until the end. */
+void wb_expand_begin(struct wb_macros *m, const struct wb_tok *tok, size_t n);
+/* The next token, macros expanded; kind END behind the last one and after a doubt. */
+struct wb_tok wb_expand_next(struct wb_macros *m);
+/* The next token as it stands. */
+struct wb_tok wb_expand_raw(struct wb_macros *m);
+/* Give up: everything that follows is END. Returns false. */
+bool wb_expand_doubt(struct wb_macros *m, const char *why);
+
+/* substitute.c: the expansion of a function-like macro, or of one with ##. Arguments: raw tokens, one list a parameter.
+ * The result lives in the pool. */
+struct wb_list {
+	struct wb_tok *v;
+	size_t n;
+};
+struct wb_arg_list {
+	struct wb_list raw, expanded;
+	bool is_expanded;
+};
+bool wb_macro_substitute(struct wb_macros *m, const struct wb_define *d, const struct wb_body *b,
+			 struct wb_arg_list *arg, bool has_variadic, struct wb_list *out);
+
+/* For substitute.c: memory of the pool (NULL and a doubt when the budget is spent), and the full expansion of a list.
+ */
+struct wb_tok *wb_pool_tokens(struct wb_macros *m, size_t n);
+bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_list *out);
+
+#endif

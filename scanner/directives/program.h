@@ -1,0 +1,115 @@
+/* program.h — a file reduced to its directives. Made once from the text, then read-only and shared by all threads; the
+ * text itself is not kept. Bodies of macros are turned into tokens when they are first expanded. */
+#ifndef WB_SCANNER_DIRECTIVES_PROGRAM_H
+#define WB_SCANNER_DIRECTIVES_PROGRAM_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "scanner/directives/token.h"
+#include "scanner/facts.h"
+
+#include <stdatomic.h>
+
+enum wb_define_flag {
+	WB_DEFINE_FUNCTION = 1,
+	WB_DEFINE_VARIADIC = 2,
+	WB_DEFINE_TIME = 4,    /* the body has __DATE__, __TIME__ or __TIMESTAMP__ */
+	WB_DEFINE_BUILTIN = 8, /* no body: the compiler's own */
+	WB_DEFINE_PASTES = 16, /* the body has # or ## */
+};
+
+struct wb_body {
+	uint32_t n;
+	struct wb_tok tok[];
+};
+
+struct wb_define {
+	uint32_t name;
+	uint16_t nparam, lex;
+	uint8_t flags;
+	uint32_t nbody;
+	const char *body;
+	const uint32_t *param; /* the last one of a variadic macro is __VA_ARGS__ or its own name */
+	_Atomic(struct wb_body *) tokens;
+};
+
+/* The tokens of the body; NULL: the table of spellings is full. Thread-safe. Lives as long as the program. */
+const struct wb_body *wb_define_body(const struct wb_define *d, struct wb_idents *idents);
+
+enum wb_op {
+	WB_OP_DEFINE,      /* a: index of the define */
+	WB_OP_UNDEF,       /* a: name */
+	WB_OP_IFDEF,       /* a: name */
+	WB_OP_IFNDEF,      /* a: name */
+	WB_OP_IF,          /* a: first token, b: number of tokens */
+	WB_OP_IF_CONSTANT, /* a: 0 or 1 */
+	WB_OP_ELIF,        /* as IF; b_end: the ENDIF */
+	WB_OP_ELIFDEF,
+	WB_OP_ELIFNDEF,
+	WB_OP_ELSE,
+	WB_OP_ENDIF,
+	WB_OP_INCLUDE, /* a: name, b: 1 when in <>; COMPUTED: tokens as IF */
+	WB_OP_INCLUDE_NEXT,
+	WB_OP_IMPORT,
+	WB_OP_EMBED,
+	WB_OP_ONCE,
+	WB_OP_PUSH, /* a: name */
+	WB_OP_POP,  /* a: name */
+	WB_OP_MODULE,
+	WB_OP_DEPENDENCY, /* #pragma GCC dependency */
+	WB_OP_TARGET,     /* #pragma GCC target and relatives */
+	WB_OP_LINE,
+	WB_OP_TIME, /* a: 1 with __TIMESTAMP__ */
+	WB_OP_BAD,  /* a: index of the text that says what is not understood */
+};
+
+enum wb_op_flag {
+	WB_OP_COMPUTED = 1, /* the operand is tokens to be expanded */
+	WB_OP_SEVERAL = 2,  /* goes over more than one physical line */
+};
+
+struct wb_directive {
+	uint8_t op, flags;
+	uint32_t line;
+	uint32_t a, b;
+	uint32_t next; /* of a conditional: the next branch */
+	uint32_t end;  /* of a conditional: its ENDIF */
+};
+
+enum wb_program_flag {
+	WB_PROGRAM_INCBIN = 1,
+	WB_PROGRAM_ASM_INCLUDE = 2,  /* .include */
+	WB_PROGRAM_NO_END = 4,       /* a conditional or comment goes on to the end: an error */
+	WB_PROGRAM_ELIFDEF = 8,      /* has #elifdef or #elifndef */
+	WB_PROGRAM_EVERY_TOKEN = 16, /* a _Pragma may change macros or the guard: text must be expanded to know */
+	WB_PROGRAM_DEPENDENCY = 32,  /* "GCC dependency" in a _Pragma, perhaps */
+	WB_PROGRAM_TARGET = 64,      /* "GCC target" in a _Pragma, perhaps */
+	WB_PROGRAM_LINE_DIRECTIVE = 128,
+};
+
+struct wb_program {
+	atomic_uint refs;
+	struct wb_stat_id id; /* of the bytes that it was made from */
+	unsigned lex;
+	uint32_t flags;
+	bool racy; /* touched so shortly before it was read that a later change may not show: not to be kept */
+	const struct wb_directive *op;
+	uint32_t nop;
+	const struct wb_tok *tok;
+	struct wb_define *define;
+	uint32_t ndefine;
+	const char *const *bad; /* texts of WB_OP_BAD */
+	const char *doubt;      /* the text as a whole is not understood; NULL */
+	uint32_t guard;         /* the macro of an include guard around everything; 0: none */
+	uint64_t content;       /* hash of the text */
+	size_t cost;            /* bytes of memory, about */
+	struct wb_arena arena;
+};
+
+/* Make the program of `text` (text[n] is a NUL; not kept). One reference, the caller's. Never fails: what cannot be
+ * understood is a doubt in the program. */
+struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, size_t n, unsigned lex);
+struct wb_program *wb_program_ref(struct wb_program *p);
+void wb_program_unref(struct wb_program *p); /* NULL is fine */
+
+#endif

@@ -1,0 +1,231 @@
+#define _GNU_SOURCE
+/* record.c — what a pass met, and whether it may be trusted, as the graph that a scan hands out. */
+#include "base/path.h"
+#include "scanner/directives/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *grown(void *v, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return v;
+	*cap = *cap ? 2 * *cap : 256;
+	return wb_xrealloc(v, *cap * size);
+}
+
+uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
+{
+	uint32_t plain_index = u->search.place[place].plain;
+	struct wb_place *plain = &u->search.place[plain_index];
+	if (plain->node_scan == u->search.scan)
+		return plain->node;
+	u->node = grown(u->node, u->nnode, &u->node_cap, sizeof *u->node);
+	plain->node_scan = u->search.scan;
+	plain->node = (uint32_t)u->nnode;
+	u->node[u->nnode++] = (struct wb_node){.place = place, .plain = plain_index, .first_edge = UINT32_MAX};
+	return plain->node;
+}
+
+struct wb_link *wb_unit_link(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, uint32_t name)
+{
+	const struct wb_frame *f = &u->frame[u->nframe - 1];
+	u->link = grown(u->link, u->nlink, &u->link_cap, sizeof *u->link);
+	if (to != 0 && u->node[to].first_edge == UINT32_MAX)
+		u->node[to].first_edge = (uint32_t)u->nlink;
+	struct wb_link *l = &u->link[u->nlink++];
+	*l = (struct wb_link){.from = f->node,
+			      .to = to,
+			      .line = f->node == UINT32_MAX ? UINT32_MAX : f->line,
+			      .name = name,
+			      .kind = (uint8_t)kind,
+			      .in_prefix = u->in_prefix};
+	return l;
+}
+
+static wb_status doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where)
+{
+	*reason = WB_REASON_SCAN_DOUBT;
+	return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", where[0] ? where : "the command", what);
+}
+
+static bool is_own(const struct wb_toolchain *tc, const char *path)
+{
+	if (tc->resource_dir && wb_path_below(path, tc->resource_dir))
+		return true;
+	for (size_t i = 0; i < tc->nown_dir; i++)
+		if (wb_path_below(path, tc->own_dir[i]))
+			return true;
+	return false;
+}
+
+static bool has_prefix_map(const struct wb_command *cmd)
+{
+	for (size_t i = 0; i < cmd->narg; i++)
+		if (cmd->arg[i].option && cmd->arg[i].option->meaning == WB_MEAN_PREFIX_MAP)
+			return true;
+	return false;
+}
+
+static const char *node_path(const struct wb_unit *u, size_t i)
+{
+	return wb_search_text(&u->search, u->node[i].plain).p;
+}
+
+/* What gcc reads otherwise than this engine. */
+static wb_status check_notes(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
+{
+	bool gcc = u->req->tc->compiler == WB_COMPILER_GCC;
+	for (size_t i = 0; i < u->nnode; i++) {
+		uint32_t f = u->node[i].program_flags;
+		if (!(f & (WB_PROGRAM_DEPENDENCY | WB_PROGRAM_TARGET | WB_PROGRAM_ELIFDEF)))
+			continue;
+		const char *path = node_path(u, i);
+		if (is_own(u->req->tc, path))
+			continue;
+		if (f & WB_PROGRAM_DEPENDENCY)
+			return doubt(reason, err, "#pragma dependency", path);
+		if (gcc && (f & WB_PROGRAM_TARGET))
+			return doubt(reason, err, "a #pragma GCC that changes predefined macros", path);
+		if (gcc && (f & WB_PROGRAM_ELIFDEF))
+			return doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
+	}
+	return wb_ok();
+}
+
+static int by_content(const void *x, const void *y)
+{
+	const struct wb_entity *const *a = x, *const *b = y;
+	return ((*a)->program->content > (*b)->program->content) - ((*a)->program->content < (*b)->program->content);
+}
+
+/* gcc takes two files of equal content for one when #pragma once is in them. */
+static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
+{
+	const struct wb_entity **once = wb_arena_array(u->arena, u->nnode + 1, sizeof *once);
+	size_t n = 0;
+	for (size_t i = 0; i < u->nnode; i++) {
+		const struct wb_place *p = &u->search.place[u->node[i].place];
+		const struct wb_entity *e = &u->search.entity[p->entity];
+		if (!(u->node[i].flags & WB_GRAPH_ENTERED) || !(e->once || e->imported) || !e->checked)
+			continue;
+		once[n++] = e;
+	}
+	qsort(once, n, sizeof *once, by_content);
+	for (size_t i = 1; i < n; i++)
+		if (once[i] != once[i - 1] && once[i]->program->content == once[i - 1]->program->content)
+			return doubt(reason, err, "#pragma once in two files of equal content",
+				     wb_search_text(&u->search, once[i]->first).p);
+	return wb_ok();
+}
+
+/* Two names of one file that no symlink explains: compilers take hard links for the same file, and an input root does
+ * not reproduce them. */
+static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
+{
+	for (size_t i = 0; i < u->nnode; i++) {
+		const struct wb_place *p = &u->search.place[u->node[i].place];
+		const struct wb_entity *e = &u->search.entity[p->entity];
+		if (p->state != WB_PLACE_FILE || !e->twice || u->node[i].place == e->first)
+			continue;
+		const char *x = wb_path_real(u->arena, wb_path_join(u->arena, u->req->cmd->cwd, node_path(u, i)));
+		const char *y = wb_path_real(
+		    u->arena, wb_path_join(u->arena, u->req->cmd->cwd, wb_search_text(&u->search, e->first).p));
+		if (!x || !y || strcmp(x, y) != 0)
+			return doubt(reason, err, "is a hard link of another file that is read", node_path(u, i));
+	}
+	return wb_ok();
+}
+
+/* gcc's own first include must be the one that its macros were taken from. */
+static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
+{
+	for (size_t i = 0; i < u->nlink; i++) {
+		const struct wb_link *l = &u->link[i];
+		if (l->from != UINT32_MAX || l->line != UINT32_MAX)
+			continue;
+		const char *path = node_path(u, l->to);
+		size_t n = (size_t)(wb_path_basename(path) - path);
+		bool found = false;
+		for (size_t d = 0; d < u->req->tc->ndir; d++) {
+			const char *dir = u->req->tc->dir[d].path;
+			found = found || (strlen(dir) + 1 == n && strncmp(dir, path, n - 1) == 0);
+		}
+		if (!found)
+			return doubt(reason, err, "shadows the compiler's own first include", path);
+	}
+	return wb_ok();
+}
+
+wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
+{
+	if (u->doubt)
+		return doubt(reason, err, u->doubt, u->doubt_where);
+	if (u->file_macro && has_prefix_map(u->req->cmd))
+		return doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
+	if (u->time_macro)
+		return doubt(reason, err, "a macro holds __DATE__ or __TIME__: whether it is used, only text tells",
+			     "");
+	WB_TRY(check_notes(u, reason, err));
+	if (u->req->tc->compiler == WB_COMPILER_GCC) {
+		WB_TRY(check_twins(u, reason, err));
+		WB_TRY(check_predef(u, reason, err));
+	}
+	return check_links(u, reason, err);
+}
+
+static uint32_t flags_of(const struct wb_unit *u, const struct wb_node *n)
+{
+	uint32_t flags = n->flags;
+	if (!(flags & WB_GRAPH_ENTERED))
+		return flags;
+	const struct wb_entity *e = &u->search.entity[u->search.place[n->place].entity];
+	if (e->once || e->imported)
+		flags |= WB_GRAPH_ONCE | WB_GRAPH_GUARDED;
+	if (e->guard)
+		flags |= WB_GRAPH_GUARDED;
+	return flags;
+}
+
+void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
+{
+	struct wb_arena *a = u->arena;
+	*out = (struct wb_graph){.nfile = (uint32_t)u->nnode,
+				 .nedge = (uint32_t)u->nlink,
+				 .nmiss = u->search.nmiss,
+				 .failed = u->failed,
+				 .modules = u->modules,
+				 .diagnostics = u->diagnostics};
+	out->file = wb_arena_array(a, u->nnode + 1, sizeof *out->file);
+	out->edge = wb_arena_array(a, u->nlink + 1, sizeof *out->edge);
+	const char **miss = wb_arena_array(a, u->search.nmiss + 1, sizeof *miss);
+	for (size_t i = 0; i < u->nnode; i++) {
+		const struct wb_node *n = &u->node[i];
+		const struct wb_place *p = &u->search.place[n->place];
+		struct wb_str path = wb_search_text(&u->search, n->plain);
+		out->file[i] = (struct wb_graph_file){
+		    .path = wb_arena_strndup(a, path.p, path.n), .flags = flags_of(u, n), .first_edge = n->first_edge};
+		if (p->state == WB_PLACE_FILE && p->id.dev != UINT64_MAX)
+			out->file[i].id = p->id;
+	}
+	for (size_t i = 0; i < u->nlink; i++) {
+		const struct wb_link *l = &u->link[i];
+		uint32_t first = u->node[l->to].first_edge;
+		struct wb_str name = wb_ident_text(u->idents, l->name);
+		/* Most edges to a file write its name as the first one did. */
+		bool same = first < i && u->link[first].name == l->name;
+		out->edge[i] =
+		    (struct wb_edge){.from = l->from,
+				     .to = l->to,
+				     .line = l->line,
+				     .kind = l->kind,
+				     .skipped = l->skipped,
+				     .in_prefix = l->in_prefix,
+				     .name = same ? out->edge[first].name : wb_arena_strndup(a, name.p, name.n)};
+	}
+	for (size_t i = 0; i < u->search.nmiss; i++) {
+		struct wb_str path = wb_search_text(&u->search, u->search.miss[i]);
+		miss[i] = wb_arena_strndup(a, path.p, path.n);
+	}
+	out->miss = miss;
+}

@@ -1,0 +1,97 @@
+/* unit.h — one translation unit being scanned, and the memory that a thread keeps from one to the next. Shared by
+ * interpret.c, builtin.c and record.c. One thread. */
+#ifndef WB_SCANNER_DIRECTIVES_UNIT_H
+#define WB_SCANNER_DIRECTIVES_UNIT_H
+
+#include "scanner/directives/setup.h"
+
+enum { WB_MAX_INCLUDE_DEPTH = 200, WB_MAX_DIRECTIVES = 100000000 };
+
+/* A file that is being read. */
+struct wb_frame {
+	const struct wb_program *program;
+	uint32_t pc;
+	uint32_t node;  /* UINT32_MAX: the command line */
+	uint32_t place; /* as spelled */
+	uint32_t entity;
+	uint32_t dir;  /* where "x" is looked for first */
+	uint32_t next; /* where #include_next starts in the list; WB_NOWHERE: as #include */
+	uint32_t line; /* of the directive that is being read */
+	bool several;  /* it goes over more than one physical line */
+	bool guards;   /* the macro of the guard was not defined when the file was entered */
+	bool prefix;   /* the precompiled header's own header */
+};
+
+struct wb_node {
+	uint32_t place, plain;
+	uint32_t flags, first_edge;
+	uint32_t program_flags;
+};
+
+struct wb_link {
+	uint32_t from, to, line, name;
+	uint8_t kind;
+	bool skipped, in_prefix;
+};
+
+struct wb_pushed {
+	uint32_t name;
+	const struct wb_define *def;
+};
+
+struct wb_open_question {
+	uint32_t word, operand;
+};
+
+struct wb_unit {
+	struct wb_idents *idents;
+	struct wb_search search;
+	struct wb_macros macros;
+	struct wb_table answer; /* (base, question, operand) -> value */
+	/* of one scan */
+	const struct wb_scan_request *req;
+	const struct wb_base *base;
+	const struct wb_setup *setup;
+	struct wb_arena *arena;
+	struct wb_frame frame[WB_MAX_INCLUDE_DEPTH + 2];
+	unsigned nframe;
+	struct wb_node *node;
+	size_t nnode, node_cap;
+	struct wb_link *link;
+	size_t nlink, link_cap;
+	struct wb_pushed *pushed;
+	size_t npushed, pushed_cap;
+	struct wb_open_question *open;
+	size_t nopen, open_cap;
+	uint64_t steps;
+	bool in_prefix, stop, failed, modules, file_macro, time_macro;
+	const char *doubt, *doubt_where; /* why this engine is not sure, and about what; NULL, "" */
+	const char *diagnostics;
+};
+
+void wb_unit_init(struct wb_unit *u, struct wb_idents *idents, struct wb_program_store *store);
+void wb_unit_release(struct wb_unit *u);
+
+/* interpret.c: one pass over the unit. Questions that have no answer yet count as 0 and are in u->open. */
+void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, const struct wb_base *base,
+		 const struct wb_setup *setup, struct wb_arena *a);
+/* Give up; the first reason stays. `where` is a place or WB_NOWHERE. Returns false. */
+bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where);
+/* Look up a header as the current frame's #include would; *next is where #include_next in it will start. */
+uint32_t wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next, uint32_t *next);
+/* The file of an #embed. */
+uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled);
+/* A header name from what macros left: "x" or < ... >. False: a doubt. */
+bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name, bool *angled);
+
+/* builtin.c */
+bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct wb_tok *out);
+
+/* record.c */
+uint32_t wb_unit_node(struct wb_unit *u, uint32_t place);
+struct wb_link *wb_unit_link(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, uint32_t name);
+/* Is the result certain? WB_EUNSCANNABLE with *reason when not. */
+wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err);
+void wb_unit_graph(struct wb_graph *out, struct wb_unit *u);
+
+#endif
