@@ -1,5 +1,5 @@
 cmake_minimum_required(VERSION 3.25)
-file(GLOB files ${SRC}/base/*.[ch] ${SRC}/wire/*.[ch] ${SRC}/rpc/*.[ch] ${SRC}/reapi/*.[ch] ${SRC}/scanner/*.[ch] ${SRC}/scanner/clang/*.cpp ${SRC}/scanner/clang/*.h
+file(GLOB files ${SRC}/base/*.[ch] ${SRC}/wire/*.[ch] ${SRC}/rpc/*.[ch] ${SRC}/reapi/*.[ch] ${SRC}/scanner/*.[ch] ${SRC}/scanner/directives/*.[ch] ${SRC}/scanner/clang/*.cpp ${SRC}/scanner/clang/*.h
      ${SRC}/pchfix/*.[ch] ${SRC}/service/*.[ch] ${SRC}/proto/*.proto ${SRC}/cli/*.[ch])
 list(SORT files)
 set(all "${VERSION}${SANITIZE}")
