@@ -457,8 +457,23 @@ static wb_status collect_pch(struct collector *c, struct wb_err *err)
 	return wb_ok();
 }
 
+/* Where the action runs is decided by the nearest CMakeCache.txt: one that comes or goes moves it, and with it every
+ * name in the object. What CMake writes into it does not. */
+static void check_build_directory(struct collector *c)
+{
+	for (const char *d = c->cmd->cwd;; d = wb_path_dirname(c->a, d)) {
+		const char *path = wb_path_join(c->keep, d, "CMakeCache.txt");
+		struct wb_stat_id id;
+		bool there = wb_stat_id_get(&id, path, true);
+		new_check(c, path, &id, true)->kind_only = true;
+		if (there || strcmp(d, "/") == 0)
+			return;
+	}
+}
+
 static wb_status collect_places(struct collector *c, struct wb_err *err)
 {
+	check_build_directory(c);
 	WB_TRY(add_dir(c, c->roots->action_cwd, (struct cause){WB_WHY_WORKING_DIR, NO_INDEX, NO_INDEX}, err));
 	for (size_t i = 0; i < c->cmd->noutput; i++) {
 		struct wb_resolved r;
@@ -575,7 +590,7 @@ bool wb_check_holds(const struct wb_check *check, struct wb_facts *facts, struct
 	enum wb_file_kind kind = wb_stat_id_kind(&check->id);
 	if (wb_stat_id_kind(now) != kind)
 		return false;
-	if (kind == WB_FILE_DIRECTORY || wb_stat_id_eq(now, &check->id))
+	if (kind == WB_FILE_DIRECTORY || check->kind_only || wb_stat_id_eq(now, &check->id))
 		return true;
 	if (!check->has_digest || kind != WB_FILE_REGULAR || now->size != check->id.size ||
 	    (now->mode & 07777) != (check->id.mode & 07777))

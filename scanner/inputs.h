@@ -46,6 +46,7 @@ struct wb_check {
 	struct wb_stat_id id; /* zero: must be missing. Of a directory only the kind counts: what is looked for in it
 			       * has checks of its own, as has every symlink on the way */
 	bool follow;          /* stat or lstat */
+	bool kind_only;       /* a file whose content does not matter, but whether it is there */
 	bool has_digest;      /* the content is known: another file with the same content and mode will do */
 	struct wb_digest digest;
 };

@@ -81,7 +81,7 @@ static const char *share_text(struct pool *p, const char *text)
 
 static struct shared_check *share_check(struct pool *p, struct wb_buf *key, const struct wb_check *c)
 {
-	char flags = (char)(c->follow + 2 * c->has_digest);
+	char flags = (char)(c->follow + 2 * c->has_digest + 4 * c->kind_only);
 	bool fresh;
 
 	wb_buf_reset(key);

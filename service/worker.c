@@ -166,6 +166,8 @@ static wb_status wants_of(struct wants *out, struct wb_arena *a, struct wb_worke
 		const struct wb_check *c = &p->inputs.check[i];
 		struct wb_fact fact;
 
+		if (c->kind_only)
+			continue; /* of interest to this machine only */
 		if (wb_stat_id_kind(&c->id) == WB_FILE_MISSING) {
 			if (!wb_roots_holds(&p->roots, c->path))
 				want(out, a, c->path, NULL);

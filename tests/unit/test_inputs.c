@@ -156,6 +156,14 @@ static void a_plain_compile(void **state)
 	assert_true(noticed(&f));
 	rmdir(tempdir_path(&f.t, "p/none"));
 	assert_false(noticed(&f));
+	/* where the action runs: a CMakeCache.txt that comes or goes, here or further up; not what is in it */
+	tempdir_file(&f.t, "p/build/CMakeCache.txt", "x");
+	assert_true(noticed(&f));
+	unlink(tempdir_path(&f.t, "p/build/CMakeCache.txt"));
+	tempdir_file(&f.t, "p/CMakeCache.txt", "x");
+	assert_true(noticed(&f));
+	unlink(tempdir_path(&f.t, "p/CMakeCache.txt"));
+	assert_false(noticed(&f));
 	/* the same content in a new file, the directory made anew around it, another content of the same size, other
 	 * rights */
 	char *x = tempdir_path(&f.t, "p/inc/x.h"), *old = tempdir_path(&f.t, "p/inc/x.old");
