@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "rpc/client.h"
+#include "rpc/core.h"
 #include "rpc/credentials.h"
 
 #include <errno.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/log.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,20 +110,12 @@ static void *poll_queue(void *arg)
 	}
 }
 
-/* gRPC's own messages: to our log, never to a stderr that belongs to somebody's build. */
-static void log_line(gpr_log_func_args *args)
-{
-	wb_log(WB_LOG_DEBUG, "gRPC: %s", args->message);
-}
-
 /* gRPC itself. */
 
 wb_status wb_rpc_new(struct wb_rpc **out, struct wb_err *err)
 {
 	*out = NULL;
-	gpr_set_log_function(log_line);
-	gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
-	grpc_init();
+	wb_rpc_core_begin();
 	struct wb_rpc *r = wb_xcalloc(1, sizeof *r);
 	r->queue = grpc_completion_queue_create_for_next(NULL);
 	for (; r->npoller < POLLERS; r->npoller++) {

@@ -1,14 +1,13 @@
 /* The server's life: made, armed, stopped, freed. */
 #define _GNU_SOURCE
 #include "base/clock.h"
-#include "base/log.h"
+#include "rpc/core.h"
 #include "rpc/server_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,12 +40,6 @@ void wb_rpc_status_set(struct wb_rpc_status *st, int code, const char *fmt, ...)
 	for (char *p = st->message; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = ' ';
-}
-
-/* gRPC's own messages go to stderr when nobody takes them; the daemon's stderr is closed or somebody's terminal. */
-static void log_of_grpc(gpr_log_func_args *args)
-{
-	wb_log(WB_LOG_DEBUG, "gRPC: %s", args->message);
 }
 
 /* Take one event; false: the queue has ended. */
@@ -174,8 +167,7 @@ wb_status wb_rpc_server_new(struct wb_rpc_server **out, const struct wb_rpc_serv
 	wb_status st = wb_ok();
 
 	*out = NULL;
-	gpr_set_log_function(log_of_grpc);
-	grpc_init();
+	wb_rpc_core_begin();
 	s->calls_max = config->calls_max ? config->calls_max : CALLS_MAX;
 	s->stall_ns = config->stall_ns ? config->stall_ns : STALL_NS;
 	atomic_init(&s->active_ns, wb_clock_ns());

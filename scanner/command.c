@@ -460,3 +460,11 @@ const char *wb_output_kind_name(unsigned kind)
 					   [WB_OUT_TEMP] = "temp"};
 	return kind < sizeof name / sizeof *name ? name[kind] : "other";
 }
+
+bool wb_command_maps_prefixes(const struct wb_command *cmd)
+{
+	for (size_t i = 0; i < cmd->narg; i++)
+		if (cmd->arg[i].option && cmd->arg[i].option->meaning == WB_MEAN_PREFIX_MAP)
+			return true;
+	return false;
+}

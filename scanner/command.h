@@ -119,6 +119,9 @@ void wb_arg_emit(struct wb_argv *out, struct wb_arena *a, const struct wb_arg *a
 /* argv[0] and every argument. */
 void wb_command_emit(struct wb_argv *out, struct wb_arena *a, const struct wb_command *cmd);
 
+/* Is there a -ffile-prefix-map or one of its relatives? */
+bool wb_command_maps_prefixes(const struct wb_command *cmd);
+
 const char *wb_lang_name(enum wb_lang l);       /* "c++" */
 const char *wb_output_kind_name(unsigned kind); /* "object" */
 

@@ -21,6 +21,12 @@ struct wb_scanner {
 	struct wb_scan_engine *engine[ENGINES];
 };
 
+wb_status wb_scan_doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where)
+{
+	*reason = WB_REASON_SCAN_DOUBT;
+	return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", where[0] ? where : "the command", what);
+}
+
 wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err)
 {
 	struct wb_scanner *s = wb_xcalloc(1, sizeof *s);

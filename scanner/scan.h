@@ -39,6 +39,10 @@ struct wb_scan_engine {
 	void (*free)(struct wb_scan_engine *e);
 };
 
+/* For engines: this cannot be scanned for sure. *reason becomes SCAN_DOUBT; `where` is a path, or "" for the command.
+ */
+wb_status wb_scan_doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where);
+
 struct wb_scanner; /* the engines, and the choice between them */
 
 /* `shim` is the path of libwaybill-clang-22.so, loaded when first needed (NULL: beside the executable, then the install

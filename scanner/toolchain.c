@@ -345,6 +345,16 @@ bool wb_toolchain_holds(const struct wb_toolchain *tc)
 	return holds((const struct toolchain_entry *)tc);
 }
 
+bool wb_toolchain_owns(const struct wb_toolchain *tc, const char *path)
+{
+	if (tc->resource_dir && wb_path_below(path, tc->resource_dir))
+		return true;
+	for (size_t i = 0; i < tc->nown_dir; i++)
+		if (wb_path_below(path, tc->own_dir[i]))
+			return true;
+	return false;
+}
+
 const char *wb_toolchain_file(const struct wb_toolchain *tc, size_t i)
 {
 	const struct wb_identity *id = &((const struct toolchain_entry *)tc)->compiler->identity;

@@ -54,6 +54,9 @@ wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains
 /* Is this still the compiler that was asked? A stat for each file of its identity. Thread-safe. */
 bool wb_toolchain_holds(const struct wb_toolchain *tc);
 
+/* Does `path`, as the compiler spells it, lie in the compiler's own tree? */
+bool wb_toolchain_owns(const struct wb_toolchain *tc, const char *path);
+
 /* The i-th of the files whose content makes the identity; NULL behind the last. Borrowed, as long as the toolchain. */
 const char *wb_toolchain_file(const struct wb_toolchain *tc, size_t i);
 

@@ -116,30 +116,6 @@ static bool answer(void *ctx, const char *name, const char *operand, uint32_t *v
 	return false;
 }
 
-static wb_status doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where)
-{
-	*reason = WB_REASON_SCAN_DOUBT;
-	return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", where[0] ? where : "the command", what);
-}
-
-static bool is_own(const struct wb_toolchain *tc, const char *path)
-{
-	if (tc->resource_dir && wb_path_below(path, tc->resource_dir))
-		return true;
-	for (size_t i = 0; i < tc->nown_dir; i++)
-		if (wb_path_below(path, tc->own_dir[i]))
-			return true;
-	return false;
-}
-
-static bool has_prefix_map(const struct wb_command *cmd)
-{
-	for (size_t i = 0; i < cmd->narg; i++)
-		if (cmd->arg[i].option && cmd->arg[i].option->meaning == WB_MEAN_PREFIX_MAP)
-			return true;
-	return false;
-}
-
 static int by_inode(const void *x, const void *y)
 {
 	const struct wb_graph_file *const *a = x, *const *b = y;
@@ -173,28 +149,28 @@ static wb_status check_doubts(const struct wb_shim_result *r, const struct wb_sc
 {
 	bool gcc = req->tc->compiler == WB_COMPILER_GCC;
 	if (r->notes & WB_SHIM_MALFORMED_QUESTION)
-		return doubt(reason, err, "its operand cannot be read", r->doubt);
+		return wb_scan_doubt(reason, err, "its operand cannot be read", r->doubt);
 	if ((r->notes & WB_SHIM_CANNOT_READ) && !r->failed)
-		return doubt(reason, err, "exists but cannot be read", r->doubt);
-	if ((r->notes & WB_SHIM_FILE_MACRO) && has_prefix_map(req->cmd))
-		return doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
+		return wb_scan_doubt(reason, err, "exists but cannot be read", r->doubt);
+	if ((r->notes & WB_SHIM_FILE_MACRO) && wb_command_maps_prefixes(req->cmd))
+		return wb_scan_doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
 	if ((r->notes & WB_SHIM_TWINS_ONCE) && gcc) /* gcc compares contents, clang asks for the inode */
-		return doubt(reason, err, "#pragma once in two files of equal content", r->doubt);
+		return wb_scan_doubt(reason, err, "#pragma once in two files of equal content", r->doubt);
 	for (uint32_t i = 0; i < r->nfile; i++) {
 		uint32_t notes = r->file_notes[i];
 		const char *path = r->file[i].path;
-		if (notes == 0 || is_own(req->tc, path))
+		if (notes == 0 || wb_toolchain_owns(req->tc, path))
 			continue;
 		if (notes & WB_SHIM_PRAGMA_DEPENDENCY)
-			return doubt(reason, err, "#pragma dependency", path);
+			return wb_scan_doubt(reason, err, "#pragma dependency", path);
 		if (gcc && (notes & WB_SHIM_PRAGMA_TARGET))
-			return doubt(reason, err, "a #pragma GCC that changes predefined macros", path);
+			return wb_scan_doubt(reason, err, "a #pragma GCC that changes predefined macros", path);
 		if (gcc && (notes & WB_SHIM_ELIFDEF))
-			return doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
+			return wb_scan_doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
 	}
 	const char *linked = hard_linked(r, req->cmd->cwd, a);
 	if (linked)
-		return doubt(reason, err, "is a hard link of another file that is read", linked);
+		return wb_scan_doubt(reason, err, "is a hard link of another file that is read", linked);
 	/* gcc's own first include must be the one that its macros were taken from. */
 	for (uint32_t i = 0; i < r->nedge; i++) {
 		const struct wb_edge *e = &r->edge[i];
@@ -207,7 +183,8 @@ static wb_status check_doubts(const struct wb_shim_result *r, const struct wb_sc
 			found = found || (strlen(req->tc->dir[d].path) + 1 == n &&
 					  strncmp(req->tc->dir[d].path, r->file[e->to].path, n - 1) == 0);
 		if (!found)
-			return doubt(reason, err, "shadows the compiler's own first include", r->file[e->to].path);
+			return wb_scan_doubt(reason, err, "shadows the compiler's own first include",
+					     r->file[e->to].path);
 	}
 	return wb_ok();
 }
@@ -255,7 +232,7 @@ static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct 
 		result = e->api->scan(e->cache, &shim, why, sizeof why);
 		wb_map_release(&open.seen);
 		if (!result) {
-			s = doubt(reason, err, why, "clang 22 cannot be set up like this compiler");
+			s = wb_scan_doubt(reason, err, why, "clang 22 cannot be set up like this compiler");
 			break;
 		}
 		if (open.n == 0) {
@@ -263,7 +240,7 @@ static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct 
 			break;
 		}
 		if (round == MAX_ROUNDS) {
-			s = doubt(reason, err, "questions to the compiler without end", "");
+			s = wb_scan_doubt(reason, err, "questions to the compiler without end", "");
 			break;
 		}
 		s = wb_toolchain_ask(req->tc, open.q, open.n, err);

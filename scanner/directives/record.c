@@ -43,30 +43,6 @@ struct wb_link *wb_unit_link(struct wb_unit *u, uint32_t to, enum wb_edge_kind k
 	return l;
 }
 
-static wb_status doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where)
-{
-	*reason = WB_REASON_SCAN_DOUBT;
-	return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", where[0] ? where : "the command", what);
-}
-
-static bool is_own(const struct wb_toolchain *tc, const char *path)
-{
-	if (tc->resource_dir && wb_path_below(path, tc->resource_dir))
-		return true;
-	for (size_t i = 0; i < tc->nown_dir; i++)
-		if (wb_path_below(path, tc->own_dir[i]))
-			return true;
-	return false;
-}
-
-static bool has_prefix_map(const struct wb_command *cmd)
-{
-	for (size_t i = 0; i < cmd->narg; i++)
-		if (cmd->arg[i].option && cmd->arg[i].option->meaning == WB_MEAN_PREFIX_MAP)
-			return true;
-	return false;
-}
-
 static const char *node_path(const struct wb_unit *u, size_t i)
 {
 	return wb_search_text(&u->search, u->node[i].plain).p;
@@ -81,14 +57,14 @@ static wb_status check_notes(struct wb_unit *u, enum wb_reason *reason, struct w
 		if (!(f & (WB_PROGRAM_DEPENDENCY | WB_PROGRAM_TARGET | WB_PROGRAM_ELIFDEF)))
 			continue;
 		const char *path = node_path(u, i);
-		if (is_own(u->req->tc, path))
+		if (wb_toolchain_owns(u->req->tc, path))
 			continue;
 		if (f & WB_PROGRAM_DEPENDENCY)
-			return doubt(reason, err, "#pragma dependency", path);
+			return wb_scan_doubt(reason, err, "#pragma dependency", path);
 		if (gcc && (f & WB_PROGRAM_TARGET))
-			return doubt(reason, err, "a #pragma GCC that changes predefined macros", path);
+			return wb_scan_doubt(reason, err, "a #pragma GCC that changes predefined macros", path);
 		if (gcc && (f & WB_PROGRAM_ELIFDEF))
-			return doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
+			return wb_scan_doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
 	}
 	return wb_ok();
 }
@@ -114,8 +90,8 @@ static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct w
 	qsort(once, n, sizeof *once, by_content);
 	for (size_t i = 1; i < n; i++)
 		if (once[i] != once[i - 1] && once[i]->program->content == once[i - 1]->program->content)
-			return doubt(reason, err, "#pragma once in two files of equal content",
-				     wb_search_text(&u->search, once[i]->first).p);
+			return wb_scan_doubt(reason, err, "#pragma once in two files of equal content",
+					     wb_search_text(&u->search, once[i]->first).p);
 	return wb_ok();
 }
 
@@ -132,7 +108,8 @@ static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct w
 		const char *y = wb_path_real(
 		    u->arena, wb_path_join(u->arena, u->req->cmd->cwd, wb_search_text(&u->search, e->first).p));
 		if (!x || !y || strcmp(x, y) != 0)
-			return doubt(reason, err, "is a hard link of another file that is read", node_path(u, i));
+			return wb_scan_doubt(reason, err, "is a hard link of another file that is read",
+					     node_path(u, i));
 	}
 	return wb_ok();
 }
@@ -152,7 +129,7 @@ static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct 
 			found = found || (strlen(dir) + 1 == n && strncmp(dir, path, n - 1) == 0);
 		}
 		if (!found)
-			return doubt(reason, err, "shadows the compiler's own first include", path);
+			return wb_scan_doubt(reason, err, "shadows the compiler's own first include", path);
 	}
 	return wb_ok();
 }
@@ -160,12 +137,12 @@ static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct 
 wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
 {
 	if (u->doubt)
-		return doubt(reason, err, u->doubt, u->doubt_where);
-	if (u->file_macro && has_prefix_map(u->req->cmd))
-		return doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
+		return wb_scan_doubt(reason, err, u->doubt, u->doubt_where);
+	if (u->file_macro && wb_command_maps_prefixes(u->req->cmd))
+		return wb_scan_doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
 	if (u->time_macro)
-		return doubt(reason, err, "a macro holds __DATE__ or __TIME__: whether it is used, only text tells",
-			     "");
+		return wb_scan_doubt(reason, err,
+				     "a macro holds __DATE__ or __TIME__: whether it is used, only text tells", "");
 	WB_TRY(check_notes(u, reason, err));
 	if (u->req->tc->compiler == WB_COMPILER_GCC) {
 		WB_TRY(check_twins(u, reason, err));

@@ -2,19 +2,9 @@
 # Acceptance 7: whatever breaks, the build ends right, and nothing wrong is in the cache afterwards.
 #   faults.sh kill|hang|cache_full|build_full|corrupt|herd|slots|cancel|two_checkouts|tamper
 here=$(cd -- "$(dirname -- "$0")" && pwd)
+source "$here/own_mounts.sh"
 case $1 in
-cache_full | build_full)
-  # These mount small file systems, in a mount namespace of their own.
-  if [ "${E2E_OWN_MOUNTS-}" != yes ]; then
-    own=(unshare -m)
-    [ "$(id -u)" = 0 ] || own=(unshare -Urm)
-    if ! "${own[@]}" mount -t tmpfs none /mnt 2>/dev/null; then
-      echo "SKIP: cannot mount here"
-      exit 77
-    fi
-    E2E_OWN_MOUNTS=yes exec "${own[@]}" "$0" "$@"
-  fi
-  ;;
+cache_full | build_full) own_mounts "$@" ;;
 esac
 source "$here/lib.sh"
 compiler=clang-22

@@ -3,19 +3,9 @@
 # with a reason, and nothing wrong is in any cache afterwards. The cluster is buildbox-casd, behind a proxy of ours.
 #   remote_faults.sh cut|latency|reset|blackhole|unavailable|exhausted|restart|wipe|server_full|client_full
 here=$(cd -- "$(dirname -- "$0")" && pwd)
+source "$here/own_mounts.sh"
 case $1 in
-server_full | client_full)
-  # These mount small file systems, in a mount namespace of their own.
-  if [ "${E2E_OWN_MOUNTS-}" != yes ]; then
-    own=(unshare -m)
-    [ "$(id -u)" = 0 ] || own=(unshare -Urm)
-    if ! "${own[@]}" mount -t tmpfs none /mnt 2>/dev/null; then
-      echo "SKIP: cannot mount here"
-      exit 77
-    fi
-    E2E_OWN_MOUNTS=yes exec "${own[@]}" "$0" "$@"
-  fi
-  ;;
+server_full | client_full) own_mounts "$@" ;;
 esac
 E2E_REMOTE=own
 source "$here/lib.sh"
