@@ -24,8 +24,8 @@ struct wb_build_ids *wb_build_ids_new(const char *proc);
 void wb_build_ids_free(struct wb_build_ids *b);
 
 /* A job of process `pid` (the launcher) begins at `now_ns` (monotonic). `out` is "ninja-PID-START"; "unknown-TIME" when
- * the process cannot be seen (it is gone, or `pid` is 0: another pid namespace): then pauses tell builds apart. Some
- * ten microseconds. */
+ * the process cannot be seen (it is gone, or `pid` is 0: another pid namespace): then pauses tell builds apart. A
+ * few reads in /proc. */
 void wb_build_ids_begin(char out[WB_BUILD_ID_MAX], struct wb_build_ids *b, int pid, int64_t now_ns);
 /* That job is over. */
 void wb_build_ids_end(struct wb_build_ids *b, const char *id, int64_t now_ns);

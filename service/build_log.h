@@ -79,7 +79,7 @@ struct wb_build_log;
 /* Open (make) the log in `dir`, which is made too. */
 wb_status wb_build_log_new(struct wb_build_log **out, const char *dir, struct wb_err *err);
 void wb_build_log_free(struct wb_build_log *log);
-/* Append one line. Some microseconds. What cannot be written is lost; the daemon's log says so once. `log` may be NULL:
+/* Append one line. What cannot be written is lost; the daemon's log says so once. `log` may be NULL:
  * then nothing happens. */
 void wb_build_log_write(struct wb_build_log *log, const struct wb_build_log_entry *e);
 
