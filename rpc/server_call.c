@@ -405,7 +405,7 @@ static bool await(struct wb_server_call *c, const bool *flag, const char *stalle
 			pthread_cond_timedwait(&c->changed, &c->lock, &ts);
 		}
 	}
-	bool ok = c->op_ok;
+	bool ok = c->op_ok && !told; /* what we ended ourselves did not come to its own end */
 	pthread_mutex_unlock(&c->lock);
 	return ok;
 }
@@ -441,6 +441,22 @@ wb_status wb_server_call_send(struct wb_server_call *c, const ProtobufCMessage *
 	return wb_ok();
 }
 
+/* No message came: has the client said all it had to say, or did it break off? gRPC tells of the break later, but a
+ * stream that was broken off takes no headers any more, and one that is merely complete does. */
+static bool came_to_its_end(struct wb_server_call *c)
+{
+	grpc_op op[1] = {{0}};
+
+	if (atomic_load(&c->cancel))
+		return false;
+	if (c->metadata_sent)
+		return true; /* the next reply finds out */
+	c->sending = true;
+	bool ok = start(c, op, add_metadata(&op[0], c), &c->sent) && await(c, &c->sending, "the client is gone");
+	c->sending = false;
+	return ok;
+}
+
 wb_status wb_server_call_receive(ProtobufCMessage **out, struct wb_arena *a, struct wb_server_call *c,
 				 struct wb_err *err)
 {
@@ -450,7 +466,7 @@ wb_status wb_server_call_receive(ProtobufCMessage **out, struct wb_arena *a, str
 	c->receiving = true;
 	bool ok = start_receive(c) && await(c, &c->receiving, "the client sends no more requests");
 	c->receiving = false;
-	if (!ok || (!c->request && atomic_load(&c->cancel))) {
+	if (!ok || (!c->request && !came_to_its_end(c))) {
 		atomic_store(&c->cancel, true);
 		return wb_fail(err, WB_ECANCELED, "%s: the client is gone", c->method->name);
 	}
