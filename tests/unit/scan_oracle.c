@@ -4,6 +4,7 @@
 #include "base/fileio.h"
 #include "base/path.h"
 #include "base/process.h"
+#include "scanner/directives/compare.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,6 +25,13 @@ int oracle_setup(void **state)
 	assert_ok(wb_toolchains_new(&o->toolchains, o->facts, NULL, &err), &err);
 	assert_ok(wb_scanner_new(&o->scanner, getenv("WAYBILL_TEST_SHIM"), &err), &err);
 	*state = o;
+	return 0;
+}
+
+int oracle_setup_directives(void **state)
+{
+	oracle_setup(state);
+	((struct oracle *)*state)->engine = "directives";
 	return 0;
 }
 
@@ -90,8 +98,17 @@ wb_status oracle_scan(struct oracle *o, struct wb_graph *g, const char *line, en
 	const struct wb_toolchain *tc;
 	oracle_command(o, cmd, line);
 	WB_TRY(wb_toolchain_get(&tc, o->toolchains, cmd, "/usr/bin:/bin", reason, err));
-	struct wb_scan_request req = {.cmd = cmd, .tc = tc};
+	struct wb_scan_request req = {.cmd = cmd, .tc = tc, .engine = o->engine};
 	return wb_scan(g, &o->a, o->scanner, &req, reason, err);
+}
+
+void oracle_scan_ok(struct oracle *o, struct wb_graph *g, const char *line)
+{
+	struct wb_err err = WB_ERR_INIT;
+	enum wb_reason reason = WB_REASON_NONE;
+	wb_status s = oracle_scan(o, g, line, &reason, &err);
+	if (!wb_is_ok(s))
+		fail_msg("%s: %s: %s", line, wb_reason_name(reason), err.text);
 }
 
 static void add_real(struct oracle *o, struct wb_map *set, const char *path)
@@ -137,28 +154,22 @@ static bool only_looked_at(const struct wb_graph *g, uint32_t file)
 	return file != 0;
 }
 
-void oracle_agree(struct oracle *o, const char *line)
+void oracle_same_files(struct oracle *o, const struct wb_graph *g, const char *line)
 {
-	struct wb_err err = WB_ERR_INIT;
-	struct wb_graph g;
 	struct wb_map want, got;
-	enum wb_reason reason = WB_REASON_NONE;
 	wb_map_init(&want);
 	wb_map_init(&got);
 	bool good = oracle_depends(o, &want, line);
-	wb_status s = oracle_scan(o, &g, line, &reason, &err);
-	if (!wb_is_ok(s))
-		fail_msg("%s: %s: %s", line, wb_reason_name(reason), err.text);
-	if (!good && !g.failed)
+	if (!good && !g->failed)
 		fail_msg("%s: the compiler fails, the scan does not", line);
-	if (good && g.failed)
-		fail_msg("%s: the scan fails, the compiler does not: %s", line, g.diagnostics);
-	for (uint32_t i = 0; good && i < g.nfile; i++) {
-		const char *path = wb_path_real(&o->a, wb_path_join(&o->a, o->dir, g.file[i].path));
+	if (good && g->failed)
+		fail_msg("%s: the scan fails, the compiler does not: %s", line, g->diagnostics);
+	for (uint32_t i = 0; good && i < g->nfile; i++) {
+		const char *path = wb_path_real(&o->a, wb_path_join(&o->a, o->dir, g->file[i].path));
 		assert_non_null(path);
 		wb_map_puts(&got, path, NULL);
-		if (!only_looked_at(&g, i) && !wb_map_gets(&want, path))
-			fail_msg("%s: %s is not read by the compiler", line, g.file[i].path);
+		if (!only_looked_at(g, i) && !wb_map_gets(&want, path))
+			fail_msg("%s: %s is not read by the compiler", line, g->file[i].path);
 	}
 	size_t at = 0;
 	for (struct wb_map_slot *slot; good && (slot = wb_map_next(&want, &at)) != NULL;)
@@ -166,6 +177,26 @@ void oracle_agree(struct oracle *o, const char *line)
 			fail_msg("%s: %s is missing from the scan", line, slot->key);
 	wb_map_release(&want);
 	wb_map_release(&got);
+}
+
+void oracle_agree(struct oracle *o, const char *line)
+{
+	struct wb_graph g;
+	oracle_scan_ok(o, &g, line);
+	oracle_same_files(o, &g, line);
+}
+
+void oracle_same_as_clang(struct oracle *o, const struct wb_graph *g, const char *line, bool all)
+{
+	const char *engine = o->engine;
+	struct wb_graph other;
+	struct wb_buf out = WB_BUF_INIT;
+	o->engine = "clang";
+	oracle_scan_ok(o, &other, line);
+	o->engine = engine;
+	if (wb_graph_compare(&out, &other, "clang", g, "directives", all))
+		fail_msg("%s: %s", line, out.p);
+	wb_buf_release(&out);
 }
 
 uint32_t oracle_file(const struct wb_graph *g, const char *suffix)

@@ -15,11 +15,13 @@ struct oracle {
 	struct wb_facts *facts;
 	struct wb_toolchains *toolchains;
 	struct wb_scanner *scanner;
-	bool quick; /* gcc: ask -M (wrong about some things that code does), not a real compile */
+	const char *engine; /* of every scan; NULL: as scans choose by themselves */
+	bool quick;         /* gcc: ask -M (wrong about some things that code does), not a real compile */
 };
 
 /* cmocka fixtures: *state is a struct oracle. */
 int oracle_setup(void **state);
+int oracle_setup_directives(void **state); /* scans by the engine `directives` */
 int oracle_teardown(void **state);
 
 /* Does the machine have this compiler? */
@@ -35,10 +37,17 @@ void oracle_command(struct oracle *o, struct wb_command *cmd, const char *line);
 /* Scan it. WB_EUNSCANNABLE with *reason, or WB_OK. */
 wb_status oracle_scan(struct oracle *o, struct wb_graph *g, const char *line, enum wb_reason *reason,
 		      struct wb_err *err);
+/* The scan must not refuse it. */
+void oracle_scan_ok(struct oracle *o, struct wb_graph *g, const char *line);
 /* What "COMPILER ARG ARG -M" lists (gcc: -MD, unless `quick`); false when it fails. Keys are real paths. */
 bool oracle_depends(struct oracle *o, struct wb_map *set, const char *line);
-/* The scan must find what the compiler lists (files that only __has_include saw may be more), or both must fail. */
+/* The scan must have found what the compiler lists (files that only __has_include saw may be more), or both failed. */
+void oracle_same_files(struct oracle *o, const struct wb_graph *g, const char *line);
+/* Both: oracle_scan_ok() and oracle_same_files(). */
 void oracle_agree(struct oracle *o, const char *line);
+
+/* The graph, of the engine `directives`, must be as the engine `clang` makes it; `all`: see wb_graph_compare(). */
+void oracle_same_as_clang(struct oracle *o, const struct wb_graph *g, const char *line, bool all);
 
 /* Index of the file in the graph whose path ends so, UINT32_MAX when there is none. */
 uint32_t oracle_file(const struct wb_graph *g, const char *suffix);

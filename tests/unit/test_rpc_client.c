@@ -1,251 +1,26 @@
-/* The client half of rpc/: endpoints, how calls end, retries, and calls to a real gRPC server (rpc_peer.h). */
+/* The client half of rpc/: calls to a real gRPC server (rpc_peer.h), and to one that is not there. */
 #define _GNU_SOURCE
 #include "base/clock.h"
 #include "base/str.h"
-#include "google/protobuf/any.pb-c.h"
-#include "google/protobuf/duration.pb-c.h"
 #include "rpc/call.h"
 #include "rpc/retry.h"
 #include "rpc_status.pb-c.h"
+#include "tests/unit/rpc_details.h"
 #include "tests/unit/rpc_peer.h"
-#include "tests/unit/tempdir.h"
+#include "tests/unit/unit.h"
 #include "wire/message.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define SECOND 1000000000LL
-
-/* Endpoints. */
-
-static void test_endpoint(void **state)
-{
-	static const struct {
-		const char *text, *target;
-		bool tls;
-	} good[] = {
-	    {"grpc://build.example.com:8980", "dns:///build.example.com:8980", false},
-	    {"grpc://build", "dns:///build:80", false},
-	    {"grpcs://build", "dns:///build:443", true},
-	    {"grpcs://build:1/", "dns:///build:1", true},
-	    {"grpc://10.0.0.1:65535", "dns:///10.0.0.1:65535", false},
-	    {"grpc://[::1]:8980", "dns:///%5B::1%5D:8980", false},
-	    {"grpcs://[2001:db8::1]", "dns:///%5B2001:db8::1%5D:443", true},
-	    {"unix:/run/cas.sock", "unix:/run/cas.sock", false},
-	    {"unix:///run/cas.sock", "unix:/run/cas.sock", false},
-	    {"unix:/run/100%/a?b#c", "unix:/run/100%25/a%3Fb%23c", false},
-	};
-	static const struct {
-		const char *text, *says;
-	} bad[] = {
-	    {"", "grpc://HOST:PORT"},
-	    {"build:8980", "grpc://HOST:PORT"},
-	    {"https://build:8980", "grpc://HOST:PORT"},
-	    {"GRPC://build", "grpc://HOST:PORT"},
-	    {"grpc://", "no host name"},
-	    {"grpc://:80", "no host name"},
-	    {"grpc://build:0", "1 to 65535"},
-	    {"grpc://build:65536", "1 to 65535"},
-	    {"grpc://build:", "1 to 65535"},
-	    {"grpc://build:99999999999999999999", "1 to 65535"},
-	    {"grpc://build:80x", "'x'"},
-	    {"grpc://build:80/instance", "'/instance'"},
-	    {"grpc://build?x=1", "nothing may follow"},
-	    {"grpc://user@build", "no host name"},
-	    {"grpc://bu ild", "white space"},
-	    {"grpc://build\n", "white space"},
-	    {"grpc://a..b", "no host name"},
-	    {"grpc://::1:80", "brackets"},
-	    {"grpc://[::1", "']'"},
-	    {"grpc://[::g]:80", "no host name"},
-	    {"grpc://[1.2.3.4]:80", "no host name"},
-	    {"unix:cas.sock", "slash"},
-	    {"unix:/", "no socket"},
-	};
-	(void)state;
-	struct wb_arena a;
-	struct wb_endpoint e;
-	wb_arena_init(&a);
-	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-		struct wb_err err = WB_ERR_INIT;
-		assert_ok(wb_endpoint_parse(&e, &a, good[i].text, &err), &err);
-		assert_string_equal(e.text, good[i].text);
-		assert_string_equal(e.target, good[i].target);
-		assert_int_equal(e.tls, good[i].tls);
-	}
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		struct wb_err err = WB_ERR_INIT;
-		assert_code(wb_endpoint_parse(&e, &a, bad[i].text, &err), WB_EINVAL);
-		assert_says(&err, bad[i].says);
-	}
-	char path[200] = "unix:/";
-	memset(path + 6, 'x', 107); /* with the slash one more than fits with its NUL */
-	struct wb_err err = WB_ERR_INIT;
-	assert_code(wb_endpoint_parse(&e, &a, path, &err), WB_EINVAL);
-	path[6 + 106] = '\0';
-	assert_ok(wb_endpoint_parse(&e, &a, path, &err), &err);
-	wb_arena_release(&a);
-}
-
-/* Retries. */
-
-static struct wb_rpc_status status_of(int code, int64_t delay_ns)
-{
-	return (struct wb_rpc_status){.code = code, .retry_delay_ns = delay_ns};
-}
-
-static void test_retry(void **state)
-{
-	(void)state;
-	struct wb_retry r;
-	int64_t wait;
-	for (uint64_t seed = 0; seed < 200; seed++) {
-		wb_retry_init(&r, 10, 3600 * SECOND);
-		r.seed = seed;
-		struct wb_rpc_status st = status_of(WB_RPC_UNAVAILABLE, -1);
-		int64_t full = SECOND / 10;
-		for (int i = 1; i < 10; i++, full = full * 2 > 5 * SECOND ? 5 * SECOND : full * 2) {
-			assert_true(wb_retry_next(&wait, &r, &st));
-			assert_true(wait >= full / 2 && wait <= full);
-		}
-		assert_false(wb_retry_next(&wait, &r, &st)); /* ten tries were made */
-	}
-	static const int again[] = {WB_RPC_UNAVAILABLE, WB_RPC_RESOURCE_EXHAUSTED, WB_RPC_ABORTED};
-	for (int code = 0; code <= WB_RPC_UNAUTHENTICATED; code++) {
-		bool may = false;
-		for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)
-			may |= again[i] == code;
-		wb_retry_init(&r, 5, 60 * SECOND);
-		struct wb_rpc_status st = status_of(code, -1);
-		assert_int_equal(wb_retry_next(&wait, &r, &st), may);
-		st.retry_delay_ns = 7 * SECOND;
-		assert_int_equal(wb_retry_next(&wait, &r, &st), code != WB_RPC_OK);
-		if (code != WB_RPC_OK)
-			assert_int_equal(wait, 7 * SECOND); /* longer than the backoff: the server's word */
-	}
-	struct wb_rpc_status st = status_of(WB_RPC_UNAVAILABLE, 0);
-	wb_retry_init(&r, 5, 60 * SECOND);
-	assert_true(wb_retry_next(&wait, &r, &st));
-	assert_true(wait >= SECOND / 20); /* shorter than the backoff: the backoff */
-	st.retry_delay_ns = 61 * SECOND;
-	assert_false(wb_retry_next(&wait, &r, &st)); /* it would end after the deadline */
-	wb_retry_init(&r, 5, 0);
-	st.retry_delay_ns = -1;
-	assert_false(wb_retry_next(&wait, &r, &st));
-	wb_retry_init(&r, 5, INT64_MAX);
-	assert_true(wb_retry_next(&wait, &r, &st));
-	atomic_bool cancel = false;
-	assert_true(wb_retry_sleep(1000, &cancel));
-	atomic_store(&cancel, true);
-	assert_false(wb_retry_sleep(3600 * SECOND, &cancel));
-}
-
-/* How a call ended. */
-
-static Google__Protobuf__Any any_of(struct wb_arena *a, const char *type, const ProtobufCMessage *m)
-{
-	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-	char *data;
-	wb_message_pack(&data, &any.value.len, a, m);
-	any.value.data = (uint8_t *)data;
-	any.type_url = wb_arena_printf(a, "type.googleapis.com/%s", type);
-	return any;
-}
-
-/* Serialised google.rpc.Status with RetryInfo (1.5 s) and a PreconditionFailure of type `type`. */
-static char *details_of(size_t *n, struct wb_arena *a, const char *type)
-{
-	Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
-	delay.seconds = 1;
-	delay.nanos = 500000000;
-	Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
-	retry.retry_delay = &delay;
-	Google__Rpc__PreconditionFailure__Violation v = GOOGLE__RPC__PRECONDITION_FAILURE__VIOLATION__INIT,
-						    *vs[] = {&v};
-	v.type = wb_arena_strdup(a, type);
-	Google__Rpc__PreconditionFailure failure = GOOGLE__RPC__PRECONDITION_FAILURE__INIT;
-	failure.violations = vs;
-	failure.n_violations = 1;
-	Google__Protobuf__Any any[] = {any_of(a, "google.rpc.DebugInfo", &delay.base),
-				       any_of(a, "google.rpc.RetryInfo", &retry.base),
-				       any_of(a, "google.rpc.PreconditionFailure", &failure.base)};
-	Google__Protobuf__Any *anys[] = {&any[0], &any[1], &any[2]};
-	Google__Rpc__Status s = GOOGLE__RPC__STATUS__INIT;
-	s.code = WB_RPC_FAILED_PRECONDITION;
-	s.message = wb_arena_strdup(a, "one\ttwo\033");
-	s.details = anys;
-	s.n_details = 3;
-	char *data;
-	wb_message_pack(&data, n, a, &s.base);
-	return data;
-}
-
-static void test_details(void **state)
-{
-	(void)state;
-	struct wb_arena a;
-	size_t n;
-	wb_arena_init(&a);
-	char *data = details_of(&n, &a, "MISSING");
-	struct wb_rpc_status st = {.code = WB_RPC_UNKNOWN, .message = "kept", .retry_delay_ns = -1};
-	wb_rpc_status_details(&st, &a, data, n, false);
-	assert_int_equal(st.code, WB_RPC_UNKNOWN);
-	assert_string_equal(st.message, "kept");
-	assert_int_equal(st.retry_delay_ns, 3 * SECOND / 2);
-	assert_true(st.missing);
-	wb_rpc_status_details(&st, &a, data, n, true);
-	assert_int_equal(st.code, WB_RPC_FAILED_PRECONDITION);
-	assert_string_equal(st.message, "one two?");
-
-	struct wb_rpc_status before = {.code = WB_RPC_UNKNOWN, .message = "kept", .retry_delay_ns = -1};
-	st = before;
-	for (size_t cut = 1; cut < n;
-	     cut++) /* each prefix: parsed or not, never a crash, and malformed changes nothing */
-		wb_rpc_status_details(&st, &a, data, cut, false);
-	st = before;
-	wb_rpc_status_details(&st, &a, "\xff\xff\xff", 3, true);
-	assert_memory_equal(&st, &before, sizeof st);
-
-	data = details_of(&n, &a, "OTHER");
-	wb_rpc_status_details(&st, &a, data, n, false);
-	assert_false(st.missing);
-	wb_arena_release(&a);
-}
-
-static void test_status_fail(void **state)
-{
-	static const struct {
-		int code;
-		enum wb_code want;
-	} row[] = {
-	    {WB_RPC_OK, WB_OK},
-	    {WB_RPC_NOT_FOUND, WB_ENOENT},
-	    {WB_RPC_CANCELLED, WB_ECANCELED},
-	    {WB_RPC_UNAVAILABLE, WB_EUNAVAILABLE},
-	    {WB_RPC_DEADLINE_EXCEEDED, WB_EUNAVAILABLE},
-	    {WB_RPC_RESOURCE_EXHAUSTED, WB_EUNAVAILABLE},
-	    {WB_RPC_ABORTED, WB_EUNAVAILABLE},
-	    {WB_RPC_UNAUTHENTICATED, WB_EREFUSED},
-	    {WB_RPC_UNIMPLEMENTED, WB_EREFUSED},
-	    {WB_RPC_INTERNAL, WB_EPROTO},
-	    {WB_RPC_DATA_LOSS, WB_EPROTO},
-	    {99, WB_EPROTO},
-	};
-	(void)state;
-	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-		struct wb_err err = WB_ERR_INIT;
-		struct wb_rpc_status st = {.code = row[i].code, .message = "the words"};
-		assert_code(wb_rpc_status_fail(&err, &st, "/a.B/C"), row[i].want);
-		if (row[i].want != WB_OK) {
-			assert_says(&err, "/a.B/C");
-			assert_says(&err, "the words");
-			assert_says(&err, wb_rpc_code_name(row[i].code));
-		}
-	}
-}
 
 /* Calls. */
 
@@ -351,7 +126,7 @@ static void test_unary_fails(void **state)
 
 	/* The peer sends back what it got as details. */
 	size_t n;
-	char *data = details_of(&n, &f->a, "MISSING");
+	char *data = rpc_details(&n, &f->a, "MISSING");
 	ProtobufCMessage *m, *reply;
 	struct wb_err err = WB_ERR_INIT;
 	assert_ok(wb_message_decode(&m, &f->a, &google__rpc__status__descriptor, data, n, wb_message_memory(n), &err),
@@ -625,10 +400,6 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
 		return serve(atoi(argv[2]));
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_endpoint),
-	    cmocka_unit_test(test_retry),
-	    cmocka_unit_test(test_details),
-	    cmocka_unit_test(test_status_fail),
 	    cmocka_unit_test_setup_teardown(test_unary, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_unary_fails, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
