@@ -6,19 +6,23 @@
 #include "scanner/clang/engine_clang.h"
 #include "scanner/directives/engine_directives.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One row an engine, in the order of preference: the first that does not refuse answers. The others are there for those
- * who ask for them by name. */
-static const struct {
-	wb_status (*make)(struct wb_scan_engine **out, const char *shim, struct wb_err *err);
-	bool by_default;
-} engines[] = {{wb_engine_clang_new, true}, {wb_engine_directives_new, false}};
-enum { ENGINES = sizeof engines / sizeof *engines };
+/* In the order of preference: the first that does not refuse answers. */
+static wb_status (*const make_engine[])(struct wb_scan_engine **out, const char *shim,
+					struct wb_err *err) = {wb_engine_directives_new, wb_engine_clang_new};
+enum { ENGINES = sizeof make_engine / sizeof *make_engine, MAX_DOUBTS = 256 };
 
 struct wb_scanner {
 	struct wb_scan_engine *engine[ENGINES];
+	pthread_mutex_t lock; /* of the following */
+	struct {
+		const char *what;
+		uint64_t count;
+	} doubt[MAX_DOUBTS];
+	size_t ndoubt;
 };
 
 wb_status wb_scan_doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where)
@@ -30,8 +34,9 @@ wb_status wb_scan_doubt(enum wb_reason *reason, struct wb_err *err, const char *
 wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err)
 {
 	struct wb_scanner *s = wb_xcalloc(1, sizeof *s);
+	pthread_mutex_init(&s->lock, NULL);
 	for (size_t i = 0; i < ENGINES; i++) {
-		wb_status status = engines[i].make(&s->engine[i], shim, err);
+		wb_status status = make_engine[i](&s->engine[i], shim, err);
 		if (!wb_is_ok(status)) {
 			wb_scanner_free(s);
 			return status;
@@ -48,6 +53,7 @@ void wb_scanner_free(struct wb_scanner *s)
 	for (size_t i = 0; i < ENGINES; i++)
 		if (s->engine[i])
 			s->engine[i]->free(s->engine[i]);
+	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -101,6 +107,59 @@ static bool takes_gch(const struct wb_graph *g, struct wb_arena *a, const struct
 	return false;
 }
 
+static void count_doubt(struct wb_scanner *s, const char *what)
+{
+	size_t i = 0;
+	pthread_mutex_lock(&s->lock);
+	while (i < s->ndoubt && strcmp(s->doubt[i].what, what) != 0)
+		i++;
+	if (i < MAX_DOUBTS) {
+		s->doubt[i].what = what;
+		s->doubt[i].count++;
+		s->ndoubt += i == s->ndoubt;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool wb_scanner_fallback(struct wb_scanner *s, size_t i, const char **what, uint64_t *count)
+{
+	pthread_mutex_lock(&s->lock);
+	bool there = i < s->ndoubt;
+	if (there) {
+		*what = s->doubt[i].what;
+		*count = s->doubt[i].count;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return there;
+}
+
+/* The first engine that is sure; one that is asked for by name is asked alone. */
+static wb_status ask_engines(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s,
+			     const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+{
+	wb_status status = {WB_EUNSCANNABLE};
+	const char *doubt = NULL;
+	bool named = req->engine && req->engine[0];
+	*reason = WB_REASON_ENGINE;
+	for (size_t i = 0; i < ENGINES; i++) {
+		struct wb_scan_engine *e = s->engine[i];
+		if (named && strcmp(req->engine, e->name) != 0)
+			continue;
+		*out = (struct wb_graph){.doubt = NULL};
+		status = e->scan(e, out, a, req, reason, err);
+		if (status.code != WB_EUNSCANNABLE) {
+			out->engine = e->name;
+			break;
+		}
+		if (named || i + 1 == ENGINES)
+			break;
+		doubt = out->doubt ? out->doubt : wb_reason_text(*reason);
+		count_doubt(s, doubt);
+	}
+	out->doubt = doubt;
+	return status;
+}
+
 wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s, const struct wb_scan_request *req,
 		  enum wb_reason *reason, struct wb_err *err)
 {
@@ -113,13 +172,7 @@ wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s
 		*reason = WB_REASON_LANGUAGE;
 		return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", cmd->source, wb_reason_text(*reason));
 	}
-	wb_status status = {WB_EUNSCANNABLE};
-	*reason = WB_REASON_ENGINE;
-	bool named = req->engine && req->engine[0];
-	for (size_t i = 0; i < ENGINES && status.code == WB_EUNSCANNABLE; i++)
-		if (named ? strcmp(req->engine, s->engine[i]->name) == 0 : engines[i].by_default)
-			status = s->engine[i]->scan(s->engine[i], out, a, req, reason, err);
-	WB_TRY(status);
+	WB_TRY(ask_engines(out, a, s, req, reason, err));
 	if (takes_gch(out, a, cmd)) {
 		*reason = WB_REASON_SCAN_DOUBT;
 		return wb_fail(err, WB_EUNSCANNABLE, "a precompiled header beside the first include of %s",

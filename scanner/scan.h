@@ -30,8 +30,8 @@ struct wb_scan_request {
  * called from many threads at once on one engine. */
 struct wb_scan_engine {
 	const char *name;
-	/* Fill `out`; memory in `a`. WB_EUNSCANNABLE: this engine cannot be sure (*reason says why). An error in the
-	 * source is not a failure: out->failed. */
+	/* Fill `out`; memory in `a`, but strings may be the engine's own. WB_EUNSCANNABLE: this engine cannot be sure
+	 * (*reason and out->doubt say why). An error in the source is not a failure: out->failed. */
 	wb_status (*scan)(struct wb_scan_engine *e, struct wb_graph *out, struct wb_arena *a,
 			  const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err);
 	/* Can it scan at all? Loads what it needs. The text says why not. */
@@ -53,7 +53,11 @@ void wb_scanner_free(struct wb_scanner *s);
 /* Load every engine now (`waybill doctor`). */
 wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err);
 
+/* Fill `out`, with the first engine that is sure. Strings live as long as the scanner or `a`, whichever ends first. */
 wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s, const struct wb_scan_request *req,
 		  enum wb_reason *reason, struct wb_err *err);
+
+/* How often the first engine was not sure, by what it doubted: *what is static text. False: there are no more. */
+bool wb_scanner_fallback(struct wb_scanner *s, size_t i, const char **what, uint64_t *count);
 
 #endif

@@ -393,8 +393,6 @@ static wb_status plan(struct wb_job *j, struct wb_err *err)
 	if (strchr(j->req.argv[0], '/'))
 		wb_stat_id_get(&j->compiler, compiler_path(j), true);
 	wb_status st = wb_plan_make(p, &j->arena, s, &j->req, WB_STAGE_ACTION, err);
-	if (p->reached >= WB_STAGE_SCAN)
-		wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
 	if (!wb_is_ok(st))
 		return st;
 	wb_stats_add(s->stats, WB_COUNT_UNKNOWN_OPTIONS, p->cmd.unknown);

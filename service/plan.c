@@ -6,6 +6,7 @@
 #include "scanner/environment.h"
 #include "scanner/facts.h"
 #include "service/slots.h"
+#include "service/stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,8 @@ static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 	enum wb_reason reason = WB_REASON_NONE;
 	wb_status st = wb_scan(&p->graph, a, s->scanner, &req, &reason, err);
 
+	wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
+	wb_stats_add(s->stats, WB_COUNT_SCAN_FALLBACKS, p->graph.doubt != NULL);
 	if (!wb_is_ok(st))
 		return settle(p, st, reason, err);
 	if (p->graph.failed)

@@ -139,8 +139,6 @@ static wb_status scan(Waybill__V1__ScanReply **out, struct wb_arena *a, struct w
 	struct wb_err err = WB_ERR_INIT;
 	wb_status st = wb_plan_make(plan, a, s, req, WB_STAGE_ACTION, &err);
 
-	if (plan->reached >= WB_STAGE_SCAN)
-		wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
 	if (wb_is_ok(st))
 		st = wb_scan_reply_make(out, a, plan, want, &err);
 	if (wb_is_ok(st) || st.code == WB_ECANCELED)

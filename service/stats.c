@@ -171,7 +171,8 @@ static bool is_bytes(int counter)
 static bool is_part(int counter)
 {
 	return counter == WB_COUNT_REMOTE_HITS || counter == WB_COUNT_REMOTE_EXECUTED ||
-	       counter == WB_COUNT_REMOTE_BYTES_UP || counter == WB_COUNT_REMOTE_BYTES_DOWN;
+	       counter == WB_COUNT_REMOTE_BYTES_UP || counter == WB_COUNT_REMOTE_BYTES_DOWN ||
+	       counter == WB_COUNT_SCAN_FALLBACKS;
 }
 
 static void print_reasons(struct wb_buf *out, const struct wb_stats *s,
@@ -186,7 +187,17 @@ static void print_reasons(struct wb_buf *out, const struct wb_stats *s,
 	}
 }
 
-void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs)
+static void print_doubts(struct wb_buf *out, struct wb_scanner *scanner)
+{
+	const char *what;
+	uint64_t n;
+
+	for (size_t i = 0; scanner && wb_scanner_fallback(scanner, i, &what, &n); i++)
+		wb_buf_addf(out, "  %-20s %6" PRIu64 "   %s\n", "", n, what);
+}
+
+void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, struct wb_scanner *scanner, int64_t store_bytes,
+		    int64_t store_blobs)
 {
 	int64_t jobs = wb_stats_get(s, WB_COUNT_JOBS);
 	int64_t hits = wb_stats_get(s, WB_COUNT_CACHE_HITS);
@@ -212,6 +223,8 @@ void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_
 			print_reasons(out, s, wb_stats_get_fallback);
 		else if (i == WB_COUNT_LOCAL)
 			print_reasons(out, s, wb_stats_get_reason);
+		else if (i == WB_COUNT_SCAN_FALLBACKS)
+			print_doubts(out, scanner);
 	}
 	wb_buf_addf(out, "%-19s ", "store");
 	wb_stats_add_bytes(out, store_bytes);
@@ -235,12 +248,28 @@ static void json_reasons(struct wb_buf *out, const char *key, const struct wb_st
 	wb_buf_adds(out, "}, ");
 }
 
-void wb_stats_print_json(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs)
+static void json_doubts(struct wb_buf *out, struct wb_scanner *scanner)
+{
+	const char *what;
+	uint64_t n;
+
+	wb_buf_adds(out, "\"scan_doubts\": {");
+	for (size_t i = 0; scanner && wb_scanner_fallback(scanner, i, &what, &n); i++) {
+		wb_buf_adds(out, i ? ", " : "");
+		wb_buf_add_json(out, what, strlen(what));
+		wb_buf_addf(out, ": %" PRIu64, n);
+	}
+	wb_buf_adds(out, "}, ");
+}
+
+void wb_stats_print_json(struct wb_buf *out, const struct wb_stats *s, struct wb_scanner *scanner, int64_t store_bytes,
+			 int64_t store_blobs)
 {
 	wb_buf_adds(out, "{");
 	for (int i = 0; i < WB_COUNT_COUNT; i++)
 		wb_buf_addf(out, "\"%s\": %" PRId64 ", ", counter_row[i].name, wb_stats_get(s, (enum wb_counter)i));
 	json_reasons(out, "local_reasons", s, wb_stats_get_reason);
 	json_reasons(out, "fallback_reasons", s, wb_stats_get_fallback);
+	json_doubts(out, scanner);
 	wb_buf_addf(out, "\"store_bytes\": %" PRId64 ", \"store_blobs\": %" PRId64 "}\n", store_bytes, store_blobs);
 }

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "scanner/reason.h"
+#include "scanner/scan.h"
 
 #include <stdint.h>
 
@@ -22,6 +22,7 @@
 	X(COMPILE_ERRORS, "compile_errors", "failed in the backend and locally")                                       \
 	X(MEMO_HITS, "memo_hits", "requests answered without a scan")                                                  \
 	X(SCANS, "scans", "scans made")                                                                                \
+	X(SCAN_FALLBACKS, "scan_fallbacks", "of these, by the clang engine: the directive engine was not sure")        \
 	X(JOINED, "joined", "waited for an identical action in flight")                                                \
 	X(UNKNOWN_OPTIONS, "unknown_options", "options nobody knows, passed through")                                  \
 	X(PCH_CREATED, "pch_created", "precompiled headers made by an action or fetched")                              \
@@ -50,9 +51,11 @@ int64_t wb_stats_get(const struct wb_stats *s, enum wb_counter c);
 int64_t wb_stats_get_reason(const struct wb_stats *s, enum wb_reason r);
 int64_t wb_stats_get_fallback(const struct wb_stats *s, enum wb_reason r); /* 0 unless wb_reason_is_fallback */
 void wb_stats_reset(struct wb_stats *s);
-/* Tables for people and machines. */
-void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs);
-void wb_stats_print_json(struct wb_buf *out, const struct wb_stats *s, int64_t store_bytes, int64_t store_blobs);
+/* Tables for people and machines. `scanner` tells what was doubted since the daemon started; NULL is fine. */
+void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, struct wb_scanner *scanner, int64_t store_bytes,
+		    int64_t store_blobs);
+void wb_stats_print_json(struct wb_buf *out, const struct wb_stats *s, struct wb_scanner *scanner, int64_t store_bytes,
+			 int64_t store_blobs);
 /* "1.5 MB". */
 void wb_stats_add_bytes(struct wb_buf *out, int64_t n);
 

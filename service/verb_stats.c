@@ -43,9 +43,9 @@ int wb_verb_stats(struct wb_verb_call *c)
 	if (last)
 		return last_build(c, json);
 	if (json)
-		wb_stats_print_json(c->out, s->stats, wb_store_bytes(s->store), wb_store_count(s->store));
+		wb_stats_print_json(c->out, s->stats, s->scanner, wb_store_bytes(s->store), wb_store_count(s->store));
 	else if (!reset)
-		wb_stats_print(c->out, s->stats, wb_store_bytes(s->store), wb_store_count(s->store));
+		wb_stats_print(c->out, s->stats, s->scanner, wb_store_bytes(s->store), wb_store_count(s->store));
 	if (reset)
 		wb_stats_reset(s->stats);
 	return 0;

@@ -103,6 +103,8 @@ static wb_status scan_with(struct wb_unit *u, struct wb_graph *out, struct wb_ar
 	}
 	if (wb_is_ok(s))
 		wb_unit_graph(out, u);
+	else
+		out->doubt = u->doubt;
 	wb_program_unref(setup.macros);
 	return s;
 }

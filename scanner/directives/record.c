@@ -48,6 +48,13 @@ static const char *node_path(const struct wb_unit *u, size_t i)
 	return wb_search_text(&u->search, u->node[i].plain).p;
 }
 
+static wb_status refuse(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err, const char *what,
+			const char *where)
+{
+	u->doubt = what;
+	return wb_scan_doubt(reason, err, what, where);
+}
+
 /* What gcc reads otherwise than this engine. */
 static wb_status check_notes(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
 {
@@ -60,11 +67,11 @@ static wb_status check_notes(struct wb_unit *u, enum wb_reason *reason, struct w
 		if (wb_toolchain_owns(u->req->tc, path))
 			continue;
 		if (f & WB_PROGRAM_DEPENDENCY)
-			return wb_scan_doubt(reason, err, "#pragma dependency", path);
+			return refuse(u, reason, err, "#pragma dependency", path);
 		if (gcc && (f & WB_PROGRAM_TARGET))
-			return wb_scan_doubt(reason, err, "a #pragma GCC that changes predefined macros", path);
+			return refuse(u, reason, err, "a #pragma GCC that changes predefined macros", path);
 		if (gcc && (f & WB_PROGRAM_ELIFDEF))
-			return wb_scan_doubt(reason, err, "#elifdef depends on the version and standard of gcc", path);
+			return refuse(u, reason, err, "#elifdef depends on the version and standard of gcc", path);
 	}
 	return wb_ok();
 }
@@ -90,8 +97,8 @@ static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct w
 	qsort(once, n, sizeof *once, by_content);
 	for (size_t i = 1; i < n; i++)
 		if (once[i] != once[i - 1] && once[i]->program->content == once[i - 1]->program->content)
-			return wb_scan_doubt(reason, err, "#pragma once in two files of equal content",
-					     wb_search_text(&u->search, once[i]->first).p);
+			return refuse(u, reason, err, "#pragma once in two files of equal content",
+				      wb_search_text(&u->search, once[i]->first).p);
 	return wb_ok();
 }
 
@@ -108,8 +115,7 @@ static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct w
 		const char *y = wb_path_real(
 		    u->arena, wb_path_join(u->arena, u->req->cmd->cwd, wb_search_text(&u->search, e->first).p));
 		if (!x || !y || strcmp(x, y) != 0)
-			return wb_scan_doubt(reason, err, "is a hard link of another file that is read",
-					     node_path(u, i));
+			return refuse(u, reason, err, "is a hard link of another file that is read", node_path(u, i));
 	}
 	return wb_ok();
 }
@@ -129,7 +135,7 @@ static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct 
 			found = found || (strlen(dir) + 1 == n && strncmp(dir, path, n - 1) == 0);
 		}
 		if (!found)
-			return wb_scan_doubt(reason, err, "shadows the compiler's own first include", path);
+			return refuse(u, reason, err, "shadows the compiler's own first include", path);
 	}
 	return wb_ok();
 }
@@ -137,12 +143,12 @@ static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct 
 wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
 {
 	if (u->doubt)
-		return wb_scan_doubt(reason, err, u->doubt, u->doubt_where);
+		return refuse(u, reason, err, u->doubt, u->doubt_where);
 	if (u->file_macro && wb_command_maps_prefixes(u->req->cmd))
-		return wb_scan_doubt(reason, err, "__FILE__ in a directive, with a prefix map", "");
+		return refuse(u, reason, err, "__FILE__ in a directive, with a prefix map", "");
 	if (u->time_macro)
-		return wb_scan_doubt(reason, err,
-				     "a macro holds __DATE__ or __TIME__: whether it is used, only text tells", "");
+		return refuse(u, reason, err, "a macro holds __DATE__ or __TIME__: whether it is used, only text tells",
+			      "");
 	WB_TRY(check_notes(u, reason, err));
 	if (u->req->tc->compiler == WB_COMPILER_GCC) {
 		WB_TRY(check_twins(u, reason, err));

@@ -575,7 +575,7 @@ static void old_counters(void **state)
 			wb_stats_add(s, WB_COUNT_REMOTE_BYTES_DOWN, 4096);
 			wb_stats_add_fallback(s, WB_REASON_REMOTE_DOWN);
 		} else {
-			wb_stats_print_json(&out, s, 1, 2);
+			wb_stats_print_json(&out, s, NULL, 1, 2);
 			python(&t, out.p, out.n,
 			       "import json, sys\n"
 			       "s = json.load(open(sys.argv[1]))\n"
@@ -583,7 +583,7 @@ static void old_counters(void **state)
 			       "assert s['fallback_reasons'] == {'remote_down': 1} and s['remote_bytes_down'] == 4096, "
 			       "s\n");
 			wb_buf_reset(&out);
-			wb_stats_print(&out, s, 1, 2);
+			wb_stats_print(&out, s, NULL, 1, 2);
 			assert_non_null(strstr(out.p, "  remote_bytes_down 4.1 kB"));
 			assert_non_null(strstr(out.p, "  remote_down "));
 			wb_buf_release(&out);
