@@ -60,8 +60,8 @@ struct wb_graph {
 	size_t nmiss;
 	bool failed; /* an include was not found, or a directive is malformed; a live #error is not seen */
 	const char
-	    *diagnostics; /* its text; "" when there was nothing to say. Not for users: the compiler speaks to them */
-	bool modules;     /* saw `import`, `module` or #pragma clang module */
+	    *diagnostics;   /* its text; "" when there was nothing to say. Not for users: the compiler speaks to them */
+	bool modules;       /* saw `import`, `module` or #pragma clang module */
 	const char *engine; /* which one made it; static text */
 	const char *doubt;  /* why an engine that was asked first was not sure; NULL: it answered. Static text */
 };

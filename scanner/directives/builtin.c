@@ -25,7 +25,7 @@ static struct wb_frame *top(struct wb_unit *u)
 static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name, struct wb_tok *out)
 {
 	bool angled, embed = name.text == WB_WORD_HAS_EMBED;
-	uint32_t header, next, place;
+	uint32_t header, place;
 	if (!is_punct(wb_expand_raw(m), WB_P_LPAREN))
 		return wb_expand_doubt(m, "__has_include without its (");
 	if (!wb_unit_header_name(u, wb_expand_next(m), &header, &angled))
@@ -33,14 +33,14 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	if (!is_punct(wb_expand_raw(m), WB_P_RPAREN))
 		return wb_expand_doubt(m, "__has_include without its ), or with more than a name");
 	place = embed ? wb_unit_find_embed(u, header, angled)
-		      : wb_unit_find(u, header, angled, name.text == WB_WORD_HAS_INCLUDE_NEXT, &next);
+		      : wb_unit_find(u, header, angled, name.text == WB_WORD_HAS_INCLUDE_NEXT)->place;
 	if (place == WB_NOWHERE)
 		return value(name, out, 0);
 	if (top(u)->node != UINT32_MAX) {
 		uint32_t node = wb_unit_node(u, place);
 		if (embed)
 			u->node[node].flags |= WB_GRAPH_EMBED;
-		wb_unit_link(u, node, embed ? WB_EDGE_EMBED : WB_EDGE_HAS_INCLUDE, header);
+		wb_unit_edge(u, node, embed ? WB_EDGE_EMBED : WB_EDGE_HAS_INCLUDE, wb_ident_text(u->idents, header).p);
 	}
 	return value(name, out, embed && u->search.place[place].id.size == 0 ? 2 : 1);
 }
@@ -88,10 +88,11 @@ static bool question(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	uint32_t operand;
 	if (!operand_of(u, m, name.text, &operand))
 		return false;
-	uint64_t key = (uint64_t)u->base->id << 40 | (uint64_t)name.text << 32 | operand;
+	uint64_t key = (uint64_t)u->setup->base->id << 40 | (uint64_t)name.text << 32 | operand;
 	uint32_t known = wb_table_get(&u->answer, key);
 	if (known != WB_NOWHERE)
 		return value(name, out, known);
+	m->unsteady = true; /* until the compiler has said it */
 	struct wb_question q = {wb_ident_text(u->idents, name.text).p, wb_ident_text(u->idents, operand).p, 0};
 	if (wb_toolchain_known(u->req->tc, &q)) {
 		wb_table_put(&u->answer, key, q.value);
@@ -143,6 +144,8 @@ static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name
 bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct wb_tok *out)
 {
 	struct wb_unit *u = ctx;
+	if (name.text <= WB_WORD_HAS_EMBED) /* what the others say is the same for all units of a toolchain */
+		m->unsteady = true;
 	switch (name.text) {
 	case WB_WORD_LINE:
 		return line_known(u, m) && value(name, out, top(u)->line);

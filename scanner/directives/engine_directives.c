@@ -1,11 +1,13 @@
 #include "scanner/directives/engine_directives.h"
 
+#include "base/map.h"
 #include "scanner/directives/unit.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #define STORE_LIMIT (256ULL << 20)
+enum { MAX_SETUPS = 4096 };
 enum { MAX_ROUNDS = 32 }; /* of scanning and asking the compiler; a header's conditions nest a few deep */
 
 struct worker {
@@ -17,10 +19,12 @@ struct engine {
 	struct wb_scan_engine base; /* first */
 	struct wb_idents *idents;
 	struct wb_program_store *store;
-	pthread_mutex_t lock; /* of the lists */
+	pthread_mutex_t lock; /* of what follows */
 	struct worker *idle;
 	struct wb_base *bases;
 	uint32_t nbase;
+	struct wb_map setups; /* wb_setup_key -> struct wb_setup, one reference each */
+	size_t nsetup;
 };
 
 static struct worker *take_worker(struct engine *e)
@@ -62,6 +66,16 @@ static const struct wb_base *base_of(struct engine *e, const struct wb_scan_requ
 	return b;
 }
 
+static void forget_setups(struct engine *e)
+{
+	size_t i = 0;
+	for (struct wb_map_slot *slot; (slot = wb_map_next(&e->setups, &i)) != NULL;)
+		wb_setup_unref(slot->value.p);
+	wb_map_release(&e->setups);
+	wb_map_init(&e->setups);
+	e->nsetup = 0;
+}
+
 /* Ask what the pass left open. */
 static wb_status ask(struct wb_unit *u, struct wb_arena *a, enum wb_reason *reason, struct wb_err *err)
 {
@@ -78,15 +92,43 @@ static wb_status ask(struct wb_unit *u, struct wb_arena *a, enum wb_reason *reas
 	return s;
 }
 
+/* The setup of a request, one reference. */
+static wb_status setup_of(struct wb_setup **out, struct engine *e, struct wb_arena *a,
+			  const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+{
+	const struct wb_base *base = base_of(e, req);
+	struct wb_str key = wb_setup_key(a, base, req);
+	struct wb_setup *setup = NULL;
+	pthread_mutex_lock(&e->lock);
+	union wb_map_value *known = wb_map_get(&e->setups, key.p, key.n);
+	if (known)
+		setup = wb_setup_ref(known->p);
+	pthread_mutex_unlock(&e->lock);
+	if (!setup) {
+		WB_TRY(wb_setup_make(&setup, e->idents, base, req, reason, err));
+		pthread_mutex_lock(&e->lock);
+		if (e->nsetup == MAX_SETUPS)
+			forget_setups(e);
+		known = wb_map_put(&e->setups, key.p, key.n, NULL);
+		if (known->p) {
+			wb_setup_unref(known->p);
+			e->nsetup--;
+		}
+		known->p = wb_setup_ref(setup);
+		e->nsetup++;
+		pthread_mutex_unlock(&e->lock);
+	}
+	*out = setup;
+	return wb_ok();
+}
+
 static wb_status scan_with(struct wb_unit *u, struct wb_graph *out, struct wb_arena *a,
-			   const struct wb_scan_request *req, const struct wb_base *base, enum wb_reason *reason,
+			   const struct wb_scan_request *req, struct wb_setup *setup, enum wb_reason *reason,
 			   struct wb_err *err)
 {
-	struct wb_setup setup;
-	WB_TRY(wb_setup_make(&setup, a, u->idents, base, req, reason, err));
 	wb_status s = wb_ok();
 	for (unsigned round = 0;; round++) {
-		wb_unit_run(u, req, base, &setup, a);
+		wb_unit_run(u, req, setup, a);
 		if (u->nopen == 0) {
 			s = wb_unit_check(u, reason, err);
 			break;
@@ -105,7 +147,6 @@ static wb_status scan_with(struct wb_unit *u, struct wb_graph *out, struct wb_ar
 		wb_unit_graph(out, u);
 	else
 		out->doubt = u->doubt;
-	wb_program_unref(setup.macros);
 	return s;
 }
 
@@ -113,9 +154,12 @@ static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct 
 		      const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
 {
 	struct engine *e = (struct engine *)base;
+	struct wb_setup *setup;
+	WB_TRY(setup_of(&setup, e, a, req, reason, err));
 	struct worker *w = take_worker(e);
-	wb_status s = scan_with(&w->unit, out, a, req, base_of(e, req), reason, err);
+	wb_status s = scan_with(&w->unit, out, a, req, setup, reason, err);
 	give_back(e, w);
+	wb_setup_unref(setup);
 	return s;
 }
 
@@ -134,6 +178,8 @@ static void engine_free(struct wb_scan_engine *base)
 		wb_unit_release(&w->unit);
 		free(w);
 	}
+	forget_setups(e);
+	wb_map_release(&e->setups);
 	for (struct wb_base *b = e->bases, *next; b; b = next) {
 		next = b->next;
 		wb_base_free(b);
@@ -151,6 +197,7 @@ wb_status wb_engine_directives_new(struct wb_scan_engine **out, const char *shim
 	struct engine *e = wb_xcalloc(1, sizeof *e);
 	e->base = (struct wb_scan_engine){.name = "directives", .scan = scan, .check = check, .free = engine_free};
 	pthread_mutex_init(&e->lock, NULL);
+	wb_map_init(&e->setups);
 	e->idents = wb_idents_new();
 	e->store = wb_program_store_new(e->idents, STORE_LIMIT);
 	*out = &e->base;

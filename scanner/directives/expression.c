@@ -191,7 +191,7 @@ static bool defined(struct eval *e, struct value *out)
 		t = wb_expand_raw(e->m);
 	if (t.kind != WB_TOK_IDENT || (e->rules->operator_names && t.text >= WB_WORD_AND && t.text <= WB_WORD_XOR_EQ))
 		return doubt(e, "`defined` without a name");
-	*out = (struct value){wb_macro_get(e->m, t.text) != NULL, false};
+	*out = (struct value){wb_macro_read(e->m, t.text) != NULL, false};
 	if (parenthesised) {
 		t = wb_expand_raw(e->m);
 		if (t.kind != WB_TOK_PUNCT || t.aux != WB_P_RPAREN)

@@ -8,6 +8,7 @@ void wb_unit_init(struct wb_unit *u, struct wb_idents *idents, struct wb_program
 {
 	memset(u, 0, sizeof *u);
 	u->idents = idents;
+	u->verdict_era = 1; /* 0: a site that knows nothing */
 	wb_search_init(&u->search, idents, store);
 	wb_macros_init(&u->macros, idents);
 }
@@ -17,8 +18,10 @@ void wb_unit_release(struct wb_unit *u)
 	wb_search_release(&u->search);
 	wb_macros_release(&u->macros);
 	wb_table_release(&u->answer);
+	wb_prefix_drop(&u->prefix);
 	free(u->node);
-	free(u->link);
+	free(u->edge);
+	free(u->verdict);
 	free(u->pushed);
 	free(u->open);
 }
@@ -60,31 +63,25 @@ static void failed(struct wb_unit *u, const char *what, uint32_t name)
 						 f->line, (int)text.n, text.p, what);
 }
 
-uint32_t wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next, uint32_t *next)
+/* The origin of a search from the current frame. */
+static uint32_t origin(struct wb_unit *u, bool angled, bool include_next, uint32_t name)
 {
-	const struct wb_frame *f = top(u);
-	struct wb_str text = wb_ident_text(u->idents, name);
-	uint32_t at, place;
-	include_next = include_next && f->next != WB_NOWHERE;
-	*next = WB_NOWHERE;
-	if (text.n && *text.p == '/') {
-		if (include_next)
+	struct wb_frame *f = top(u);
+	if (include_next && f->next != WB_NOWHERE) {
+		if (*wb_ident_text(u->idents, name).p == '/')
 			wb_unit_doubt(u, "#include_next of an absolute path", f->place);
-		return wb_search_path(&u->search, text.p, text.n);
+		return wb_search_origin(&u->search, WB_NOWHERE, f->next);
 	}
-	if (!angled && !include_next) {
-		place = wb_search_in(&u->search, f->dir, name);
-		if (place != WB_NOWHERE) {
-			/* #include_next in a file that lies beside its includer: clang goes on where the includer was
-			 * found, gcc starts at the head of the list. */
-			*next = u->req->tc->compiler == WB_COMPILER_CLANG ? f->next : 0;
-			return place;
-		}
-	}
-	place = wb_search_list_from(&u->search, include_next ? f->next : angled ? u->search.nquote : 0, name, &at);
-	if (place != WB_NOWHERE)
-		*next = at + 1;
-	return place;
+	if (angled)
+		return u->angled;
+	if (f->origin == 0)
+		f->origin = wb_search_origin(&u->search, f->dir, 0);
+	return f->origin;
+}
+
+const struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next)
+{
+	return wb_search_find(&u->search, origin(u, angled, include_next, name), name);
 }
 
 uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
@@ -138,8 +135,10 @@ static void push_frame(struct wb_unit *u, const struct wb_program *p, uint32_t n
 {
 	struct wb_search *s = &u->search;
 	uint32_t entity = s->place[place].entity;
-	uint32_t dir = wb_search_parent(s, u->req->tc->compiler == WB_COMPILER_CLANG ? s->entity[entity].first : place);
+	const struct wb_entity *e = &s->entity[entity];
+	uint32_t dir = wb_search_parent(s, u->req->tc->compiler == WB_COMPILER_CLANG ? e->first : place);
 	u->frame[u->nframe++] = (struct wb_frame){.program = p,
+						  .site = e->site,
 						  .node = node,
 						  .place = place,
 						  .entity = entity,
@@ -154,6 +153,7 @@ static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t nex
 	const struct wb_program *p = wb_search_program(&u->search, place);
 	struct wb_node *n = &u->node[node];
 	n->flags |= WB_GRAPH_ENTERED | (u->in_prefix ? WB_GRAPH_IN_PREFIX : 0);
+	wb_unit_check_verdicts(u);
 	if (!p)
 		return wb_unit_doubt(u, "exists but cannot be read", place);
 	if (p->doubt)
@@ -172,24 +172,30 @@ static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t nex
 	return true;
 }
 
-/* Does the include optimisation say that there is nothing to read? */
+/* Does the include optimisation say that there is nothing to read? Else it is going to be read. */
 static bool is_skipped(struct wb_unit *u, struct wb_entity *e, bool import)
 {
-	if (import) {
-		e->imported = true;
-		if (e->included)
-			return true;
-	} else if (e->once || e->imported) {
-		return true;
+	bool skipped = e->once || e->imported || (e->guard && wb_macro_get(&u->macros, e->guard));
+	if (import)
+		skipped = e->included || (e->guard && wb_macro_get(&u->macros, e->guard));
+	if ((import && !e->imported) || (!skipped && !e->included)) {
+		wb_search_change(&u->search, e);
+		e->imported = e->imported || import;
+		e->included = e->included || !skipped;
 	}
-	return e->guard && wb_macro_get(&u->macros, e->guard);
+	return skipped;
 }
 
-static void include_file(struct wb_unit *u, const struct wb_directive *d, uint32_t name, bool angled)
+static void include_file(struct wb_unit *u, const struct wb_directive *d, const struct wb_found *found, bool angled)
 {
-	uint32_t next, place = wb_unit_find(u, name, angled, d->op == WB_OP_INCLUDE_NEXT, &next);
+	const struct wb_frame *f = top(u);
+	/* #include_next in a file that lies beside its includer: clang goes on where the includer was found, gcc starts
+	 * at the head of the list. */
+	uint32_t place = found->place, next = found->next != WB_FOUND_BESIDE              ? found->next
+					      : u->req->tc->compiler == WB_COMPILER_CLANG ? f->next
+											  : 0;
 	if (place == WB_NOWHERE) {
-		failed(u, "file not found", name);
+		failed(u, "file not found", found->name);
 		u->stop = true;
 		return;
 	}
@@ -198,27 +204,25 @@ static void include_file(struct wb_unit *u, const struct wb_directive *d, uint32
 				 : angled                    ? WB_EDGE_ANGLE
 							     : WB_EDGE_QUOTE;
 	uint32_t node = wb_unit_node(u, place);
-	struct wb_link *l = wb_unit_link(u, node, kind, name);
-	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
-	if (is_skipped(u, e, d->op == WB_OP_IMPORT)) {
-		l->skipped = true;
-		return;
-	}
-	e->included = true;
-	enter(u, node, place, next);
+	struct wb_edge *edge = wb_unit_edge(u, node, kind, found->text);
+	if (is_skipped(u, &u->search.entity[u->search.place[place].entity], d->op == WB_OP_IMPORT))
+		edge->skipped = true;
+	else
+		enter(u, node, place, next);
 }
 
-static void include(struct wb_unit *u, const struct wb_directive *d)
+static void include(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
 {
+	bool angled = d->flags & WB_OP_ANGLED, include_next = d->op == WB_OP_INCLUDE_NEXT;
 	if (!(d->flags & WB_OP_COMPUTED)) {
-		include_file(u, d, d->a, d->b);
+		uint32_t from = origin(u, angled, include_next, d->a);
+		include_file(u, d, wb_search_find_at(&u->search, &f->site[d->site], from, d->a), angled);
 		return;
 	}
 	uint32_t name;
-	bool angled;
-	wb_expand_begin(&u->macros, top(u)->program->tok + d->a, d->b);
+	wb_expand_begin(&u->macros, f->program->tok + d->a, d->b);
 	if (wb_unit_header_name(u, wb_expand_next(&u->macros), &name, &angled))
-		include_file(u, d, name, angled);
+		include_file(u, d, wb_unit_find(u, name, angled, include_next), angled);
 	else
 		macro_doubt(u);
 }
@@ -229,7 +233,7 @@ static void embed(struct wb_unit *u, const struct wb_directive *d)
 		wb_unit_doubt(u, "#embed of what a macro names", top(u)->place);
 		return;
 	}
-	uint32_t place = wb_unit_find_embed(u, d->a, d->b);
+	uint32_t place = wb_unit_find_embed(u, d->a, d->flags & WB_OP_ANGLED);
 	if (place == WB_NOWHERE) {
 		failed(u, "file not found", d->a);
 		u->stop = true;
@@ -237,7 +241,7 @@ static void embed(struct wb_unit *u, const struct wb_directive *d)
 	}
 	uint32_t node = wb_unit_node(u, place);
 	u->node[node].flags |= WB_GRAPH_EMBED;
-	wb_unit_link(u, node, WB_EDGE_EMBED, d->a);
+	wb_unit_edge(u, node, WB_EDGE_EMBED, wb_ident_text(u->idents, d->a).p);
 }
 
 /* In C++ the names of operators are no identifiers. */
@@ -250,7 +254,7 @@ static bool is_name(struct wb_unit *u, uint32_t name)
 
 static bool holds(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
 {
-	bool yes = false;
+	bool yes;
 	switch ((enum wb_op)d->op) {
 	case WB_OP_IFDEF:
 	case WB_OP_ELIFDEF:
@@ -263,7 +267,8 @@ static bool holds(struct wb_unit *u, struct wb_frame *f, const struct wb_directi
 	default:
 		f->line = d->line;
 		f->several = d->flags & WB_OP_SEVERAL;
-		if (!wb_expression_evaluate(&yes, &u->macros, &u->setup->rules, f->program->tok + d->a, d->b))
+		yes = wb_unit_condition(u, d);
+		if (u->macros.doubt)
 			macro_doubt(u);
 		return yes;
 	}
@@ -288,7 +293,7 @@ static void pop_macro(struct wb_unit *u, uint32_t name)
 			continue;
 		wb_macro_undef(&u->macros, name);
 		if (u->pushed[i].def)
-			wb_macro_define(&u->macros, u->pushed[i].def);
+			wb_macro_define(&u->macros, name, u->pushed[i].def);
 		memmove(u->pushed + i, u->pushed + i + 1, (u->npushed - i - 1) * sizeof *u->pushed);
 		u->npushed--;
 		return;
@@ -304,21 +309,22 @@ static void push_macro(struct wb_unit *u, uint32_t name)
 	u->pushed[u->npushed++] = (struct wb_pushed){name, wb_macro_get(&u->macros, name)};
 }
 
-static void define(struct wb_unit *u, const struct wb_frame *f, const struct wb_directive *d)
+static void define(struct wb_unit *u, const struct wb_program *p, const struct wb_directive *d)
 {
-	const struct wb_define *def = &f->program->define[d->a];
-	if (def->flags & WB_DEFINE_TIME)
+	if (d->flags & WB_OP_TELLS_TIME)
 		u->time_macro = true;
-	if (def->name <= WB_WORD_XOR_EQ && !is_name(u, def->name))
-		return;
-	wb_macro_define(&u->macros, def);
+	if (d->b > WB_WORD_XOR_EQ || is_name(u, d->b))
+		wb_macro_define(&u->macros, d->b, &p->define[d->a]);
 }
 
 static void once(struct wb_unit *u, const struct wb_frame *f)
 {
 	/* clang ignores it in the main file; gcc heeds it when the file includes itself. */
-	if (f->node != 0 || u->req->tc->compiler == WB_COMPILER_GCC)
-		u->search.entity[f->entity].once = true;
+	struct wb_entity *e = &u->search.entity[f->entity];
+	if (f->node == 0 && u->req->tc->compiler == WB_COMPILER_CLANG)
+		return;
+	wb_search_change(&u->search, e);
+	e->once = true;
 }
 
 /* Directives that are rarer than the ones of the main loop. */
@@ -364,8 +370,11 @@ static void other(struct wb_unit *u, struct wb_frame *f, const struct wb_directi
 static void leave(struct wb_unit *u)
 {
 	const struct wb_frame *f = top(u);
-	if (f->guards && f->node != UINT32_MAX)
-		u->search.entity[f->entity].guard = f->program->guard;
+	struct wb_entity *e = &u->search.entity[f->entity];
+	if (f->guards && e->guard != f->program->guard) {
+		wb_search_change(&u->search, e);
+		e->guard = f->program->guard;
+	}
 	if (f->prefix)
 		u->in_prefix = false;
 	u->nframe--;
@@ -389,7 +398,7 @@ static void run(struct wb_unit *u, unsigned floor)
 		case WB_OP_DEFINE:
 			f->pc++;
 			f->line = d->line;
-			define(u, f, d);
+			define(u, f->program, d);
 			break;
 		case WB_OP_UNDEF:
 			f->pc++;
@@ -418,7 +427,7 @@ static void run(struct wb_unit *u, unsigned floor)
 			f->pc++;
 			f->line = d->line;
 			f->several = d->flags & WB_OP_SEVERAL;
-			include(u, d);
+			include(u, f, d);
 			break;
 		default:
 			f->pc++;
@@ -431,8 +440,9 @@ static void run(struct wb_unit *u, unsigned floor)
 
 static void forced_file(struct wb_unit *u, const struct wb_forced *forced)
 {
-	uint32_t next, name = wb_ident_put(u->idents, forced->name, strlen(forced->name));
-	uint32_t place = wb_unit_find(u, name, forced->optional, false, &next);
+	uint32_t name = wb_ident_put(u->idents, forced->name, strlen(forced->name));
+	const struct wb_found *found = wb_unit_find(u, name, forced->optional, false);
+	uint32_t place = found->place;
 	if (place == WB_NOWHERE) {
 		if (forced->optional)
 			return;
@@ -440,16 +450,16 @@ static void forced_file(struct wb_unit *u, const struct wb_forced *forced)
 		u->stop = true;
 		return;
 	}
-	uint32_t node = wb_unit_node(u, place);
-	struct wb_link *l = wb_unit_link(u, node, WB_EDGE_FORCED, name);
-	l->line = forced->arg;
-	l->in_prefix = forced->prefix;
-	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
-	if (is_skipped(u, e, false)) {
-		l->skipped = true;
+	uint32_t node = wb_unit_node(u, place), next = found->next == WB_FOUND_BESIDE ? 0 : found->next;
+	if (found->next == WB_FOUND_BESIDE && u->req->tc->compiler == WB_COMPILER_CLANG)
+		next = WB_NOWHERE;
+	struct wb_edge *e = wb_unit_edge(u, node, WB_EDGE_FORCED, found->text);
+	e->line = forced->arg;
+	e->in_prefix = forced->prefix;
+	if (is_skipped(u, &u->search.entity[u->search.place[place].entity], false)) {
+		e->skipped = true;
 		return;
 	}
-	e->included = true;
 	u->in_prefix = forced->prefix;
 	if (enter(u, node, place, next)) {
 		top(u)->prefix = forced->prefix;
@@ -457,56 +467,46 @@ static void forced_file(struct wb_unit *u, const struct wb_forced *forced)
 	}
 }
 
+static void clear_outcome(struct wb_unit *u)
+{
+	u->nframe = 0;
+	u->nopen = 0;
+	u->in_prefix = u->stop = u->failed = false;
+	u->doubt = u->macros.doubt = NULL;
+	u->doubt_where = u->diagnostics = "";
+}
+
 static void reset(struct wb_unit *u)
 {
 	wb_macros_reset(&u->macros);
-	u->macros.builtin = wb_unit_builtin;
-	u->macros.ctx = u;
-	u->macros.strict_comma = u->base->strict_comma;
-	u->nframe = 0;
-	u->nnode = u->nlink = u->npushed = u->nopen = 0;
+	wb_search_begin(&u->search);
+	u->nnode = u->nedge = u->npushed = 0;
 	u->steps = 0;
-	u->in_prefix = u->stop = u->failed = u->modules = u->file_macro = u->time_macro = false;
-	u->doubt = NULL;
-	u->doubt_where = "";
-	u->diagnostics = "";
+	u->file_macro = u->time_macro = u->modules = false;
 }
 
-void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, const struct wb_base *base,
-		 const struct wb_setup *setup, struct wb_arena *a)
+/* What comes before the source: the compiler's macros, the command line's, forced includes. */
+static void run_command_line(struct wb_unit *u)
 {
-	u->req = req;
-	u->base = base;
-	u->setup = setup;
-	u->arena = a;
-	reset(u);
-	wb_search_begin(&u->search, req, setup->lex);
-	if (!wb_search_dirs(&u->search, setup->dir, setup->ndir))
-		wb_unit_doubt(u, "a search directory that is no directory", WB_NOWHERE);
-	if (base->program->doubt || setup->macros->doubt)
+	const struct wb_setup *setup = u->setup;
+	const struct wb_base *base = setup->base;
+	const struct wb_program *macros = setup->macros;
+	if (base->program->doubt || macros->doubt)
 		wb_unit_doubt(u, "the macros of the command line are not understood", WB_NOWHERE);
-	const char *source = req->cmd->source;
-	size_t n = strlen(source);
-	uint32_t place = wb_search_place(&u->search, source, n);
-	wb_unit_node(u, place);
 	for (size_t i = 0; i < base->nbuiltin; i++)
-		wb_macro_define(&u->macros, &base->builtin[i]);
+		wb_macro_define(&u->macros, base->builtin[i].name, &base->builtin[i]);
 	for (uint32_t i = 0; i < base->program->ndefine; i++)
-		wb_macro_define(&u->macros, &base->program->define[i]);
-	bool found = wb_search_path(&u->search, source, n) != WB_NOWHERE;
-	if (found)
-		u->search.entity[u->search.place[place].entity].included = true;
-	u->frame[u->nframe++] = (struct wb_frame){.program = setup->macros,
+		wb_macro_define(&u->macros, base->program->define[i].name, &base->program->define[i]);
+	u->frame[u->nframe++] = (struct wb_frame){.program = macros,
 						  .node = UINT32_MAX,
-						  .place = place,
+						  .place = WB_NOWHERE,
 						  .dir = wb_search_place(&u->search, ".", 1),
 						  .next = WB_NOWHERE};
-	const struct wb_program *macros = setup->macros;
 	/* The frame of the command line stays below its files: run it by hand. */
 	for (uint32_t i = 0; i < macros->nop && !u->stop; i++) {
 		const struct wb_directive *d = &macros->op[i];
 		if (d->op == WB_OP_DEFINE)
-			define(u, top(u), d);
+			define(u, macros, d);
 		else if (d->op == WB_OP_UNDEF)
 			wb_macro_undef(&u->macros, d->a);
 		else
@@ -514,15 +514,95 @@ void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, const str
 	}
 	for (size_t i = 0; i < setup->nforced && !u->stop; i++)
 		forced_file(u, &setup->forced[i]);
-	if (u->stop)
-		return;
 	u->nframe = 0;
 	u->in_prefix = false;
+}
+
+static void run_source(struct wb_unit *u, uint32_t place, bool found)
+{
+	if (u->stop)
+		return;
 	if (!found) {
 		u->failed = true;
-		u->diagnostics = wb_arena_printf(a, "%s: no such file", source);
+		u->diagnostics = wb_arena_printf(u->arena, "%s: no such file", u->req->cmd->source);
 		return;
 	}
 	if (enter(u, 0, place, WB_NOWHERE))
 		run(u, 0);
+}
+
+/* The source is the first file of the graph. True: it was found. */
+static bool begin_source(struct wb_unit *u, uint32_t place)
+{
+	const char *source = u->req->cmd->source;
+	if (u->nnode == 0)
+		wb_unit_node(u, place);
+	if (wb_search_path(&u->search, source, strlen(source)) == WB_NOWHERE)
+		return false;
+	u->search.entity[u->search.place[place].entity].included = true;
+	return true;
+}
+
+/* Put the source in the row that the prefix left for it. False: it is among the files of the prefix. */
+static bool take_first_row(struct wb_unit *u, uint32_t place)
+{
+	struct wb_search *s = &u->search;
+	struct wb_place *plain = &s->place[s->place[place].plain];
+	const struct wb_place *p = &s->place[place];
+	if (plain->node_scan == s->kept || (p->state == WB_PLACE_FILE && s->entity[p->entity].scan == s->kept))
+		return false;
+	plain->node_scan = s->scan;
+	plain->node = 0;
+	u->node[0] = (struct wb_node){.place = place, .plain = s->place[place].plain, .first_edge = UINT32_MAX};
+	return true;
+}
+
+/* With forced includes, up to the source: from what is kept, or anew, to be kept. False: they concern the source too,
+ * or cannot be kept. */
+static bool run_staged(struct wb_unit *u, uint32_t place)
+{
+	if (!wb_unit_resume(u)) {
+		reset(u);
+		if (!wb_search_use(&u->search, u->setup->dir, u->setup->ndir))
+			return false;
+		u->angled = wb_search_origin(&u->search, WB_NOWHERE, u->search.list[u->search.in_use].nquote);
+		u->node = wb_xrealloc(u->node, (u->node_cap = u->node_cap ? u->node_cap : 256) * sizeof *u->node);
+		u->node[u->nnode++] = (struct wb_node){.place = WB_NOWHERE};
+		run_command_line(u);
+		if (u->stop || u->failed || u->nopen)
+			return false;
+		wb_unit_keep(u);
+		if (u->macros.kept == WB_NO_GENERATION)
+			return false;
+	}
+	wb_search_path(&u->search, u->req->cmd->source, strlen(u->req->cmd->source));
+	return take_first_row(u, place);
+}
+
+void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb_setup *setup, struct wb_arena *a)
+{
+	const char *source = req->cmd->source;
+	u->req = req;
+	u->setup = setup;
+	u->arena = a;
+	u->macros.builtin = wb_unit_builtin;
+	u->macros.ctx = u;
+	u->macros.strict_comma = setup->base->strict_comma;
+	u->rules = wb_setup_rules(setup);
+	clear_outcome(u);
+	wb_search_look(&u->search, req, setup->lex);
+	wb_unit_check_verdicts(u);
+	uint32_t place = wb_search_place(&u->search, source, strlen(source));
+	if (setup->nforced && req->moment && !req->noverlay && run_staged(u, place)) {
+		run_source(u, place, begin_source(u, place));
+		return;
+	}
+	clear_outcome(u);
+	reset(u);
+	bool found = begin_source(u, place);
+	if (!wb_search_use(&u->search, setup->dir, setup->ndir))
+		wb_unit_doubt(u, "a search directory that is no directory", WB_NOWHERE);
+	u->angled = wb_search_origin(&u->search, WB_NOWHERE, u->search.list[u->search.in_use].nquote);
+	run_command_line(u);
+	run_source(u, place, found);
 }

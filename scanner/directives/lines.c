@@ -53,6 +53,13 @@ static const char *behind_splices(const char *p)
 	return p;
 }
 
+/* A comment may start with a slash, splices, and its second sign: the byte in front of that sign, which stands for the
+ * slash then. */
+static const char *slash_of(const char *p)
+{
+	return behind_splices(p + 1) - 1;
+}
+
 /* Past the "*" "/" of the comment that starts at p. */
 static const char *skip_block(struct wb_lines *l, const char *p)
 {
@@ -67,8 +74,13 @@ static const char *skip_block(struct wb_lines *l, const char *p)
 		p = star;
 		if (p[1] == '/')
 			return p + 2;
-		if (p[1] == '\\' && *behind_splices(p + 1) == '/')
-			l->doubt = "the end of a comment is split between lines";
+		size_t n = p[1] == '\\' ? splice(p + 1) : 0;
+		if (n && p[1 + n] == '/') {
+			l->line++;
+			return p + n + 2;
+		}
+		if (n && *behind_splices(p + 1) == '/')
+			l->doubt = "the end of a comment is split between lines more than once";
 	}
 }
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "scanner/directives/macro.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@ enum { BLOCK_TOKENS = 4096 };
 
 void wb_macros_init(struct wb_macros *m, struct wb_idents *idents)
 {
-	*m = (struct wb_macros){.idents = idents, .generation = 1};
+	*m = (struct wb_macros){.idents = idents, .generation = 1, .kept = WB_NO_GENERATION};
 }
 
 void wb_macros_release(struct wb_macros *m)
@@ -16,33 +17,86 @@ void wb_macros_release(struct wb_macros *m)
 		free(m->block[i]);
 	free(m->block);
 	free(m->slot);
+	free(m->undo);
 	free(m->stream);
 }
 
-void wb_macros_reset(struct wb_macros *m)
+static void next_generation(struct wb_macros *m)
 {
-	if (++m->generation == 0) { /* once in four thousand million units */
+	if (++m->generation == WB_NO_GENERATION) { /* once in four thousand million units */
 		memset(m->slot, 0, m->nslot * sizeof *m->slot);
 		m->generation = 1;
 	}
 }
 
-void wb_macro_define(struct wb_macros *m, const struct wb_define *d)
+void wb_macros_reset(struct wb_macros *m)
 {
-	if (d->name >= m->nslot) {
+	m->kept = WB_NO_GENERATION;
+	m->nundo = 0;
+	next_generation(m);
+}
+
+void wb_macros_keep(struct wb_macros *m)
+{
+	/* Entries are told from later ones by their generation: there must be a next one. */
+	if (m->generation >= WB_NO_GENERATION - 2)
+		return;
+	m->kept = m->generation;
+	m->nundo = 0;
+	m->generation++;
+}
+
+void wb_macros_back(struct wb_macros *m)
+{
+	while (m->nundo) {
+		const struct wb_undo *u = &m->undo[--m->nundo];
+		m->slot[u->name] = u->slot;
+	}
+	next_generation(m);
+}
+
+/* An entry of the kept state is about to change. */
+static void remember(struct wb_macros *m, uint32_t name)
+{
+	if (m->nundo == m->undo_cap) {
+		m->undo_cap = m->undo_cap ? 2 * m->undo_cap : 64;
+		m->undo = wb_xrealloc(m->undo, m->undo_cap * sizeof *m->undo);
+	}
+	m->undo[m->nundo++] = (struct wb_undo){m->slot[name], name};
+}
+
+void wb_macro_define_slow(struct wb_macros *m, uint32_t name, const struct wb_define *d)
+{
+	if (name >= m->nslot) {
 		uint32_t n = wb_idents_count(m->idents);
 		n += n / 2 + 1024;
 		m->slot = wb_xrealloc(m->slot, n * sizeof *m->slot);
 		memset(m->slot + m->nslot, 0, (n - m->nslot) * sizeof *m->slot);
 		m->nslot = n;
 	}
-	m->slot[d->name] = (struct wb_macro_slot){d, m->generation, 0};
+	if (m->slot[name].generation == m->kept)
+		remember(m, name);
+	m->slot[name] = (struct wb_macro_slot){d, m->generation, 0};
 }
 
 void wb_macro_undef(struct wb_macros *m, uint32_t name)
 {
-	if (name < m->nslot)
-		m->slot[name].generation = 0;
+	if (name >= m->nslot)
+		return;
+	if (m->slot[name].generation == m->kept)
+		remember(m, name);
+	m->slot[name].generation = 0;
+}
+
+void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *def)
+{
+	for (size_t i = 0; i < m->nread; i++)
+		if (m->read[i].name == name)
+			return; /* nothing is defined while a condition is being evaluated */
+	if (m->nread == WB_MAX_READS)
+		m->unsteady = true;
+	else
+		m->read[m->nread++] = (struct wb_read){def, name};
 }
 
 bool wb_expand_doubt(struct wb_macros *m, const char *why)
@@ -162,6 +216,26 @@ bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_lis
 	return out->v != NULL;
 }
 
+/* A <name> that was taken for one while the directive was read, but stands among the arguments of a macro: tokens like
+ * any others there. They will be read next. */
+static bool split_header(struct wb_macros *m, const struct wb_tok *header, unsigned lex)
+{
+	struct wb_str s = wb_ident_text(m->idents, header->text);
+	struct wb_toks t = {0};
+	bool comment = memmem(s.p, s.n, "//", 2) || memmem(s.p, s.n, "/*", 2);
+	bool good = !comment && wb_tokens_lex(&t, m->idents, s.p, s.n, lex, false);
+	struct wb_tok *kept = good ? wb_pool_tokens(m, t.n) : NULL;
+	if (kept) {
+		memcpy(kept, t.v, t.n * sizeof *kept);
+		kept->flags = header->flags;
+	}
+	size_t n = t.n;
+	wb_toks_release(&t);
+	if (!kept)
+		return wb_expand_doubt(m, "a header name in the arguments of a macro");
+	return push(m, kept, n, 0);
+}
+
 /* Read the arguments behind the name of a function-like macro, "(" not yet taken. */
 static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_arg_list *arg, bool *has_variadic)
 {
@@ -180,6 +254,11 @@ static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_
 			wb_expand_doubt(m, "an expansion beyond all measure");
 			goto out;
 		}
+		if (t.kind == WB_TOK_HEADER) {
+			if (!split_header(m, &t, d->lex))
+				goto out;
+			continue;
+		}
 		bool punct = t.kind == WB_TOK_PUNCT;
 		if (punct && t.aux == WB_P_RPAREN && depth-- == 0)
 			break;
@@ -196,7 +275,7 @@ static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_
 		}
 		/* Reading may have ended expansions: what names a macro that is still being expanded now, never will
 		 * be. */
-		if (t.kind == WB_TOK_IDENT && wb_macro_get(m, t.text) && m->slot[t.text].disabled)
+		if (t.kind == WB_TOK_IDENT && wb_macro_read(m, t.text) && m->slot[t.text].disabled)
 			t.flags |= WB_TOK_NOEXPAND;
 		wb_toks_push(&all, t);
 	}
@@ -269,7 +348,7 @@ struct wb_tok wb_expand_next(struct wb_macros *m)
 		struct wb_tok t = wb_expand_raw(m);
 		if (t.kind != WB_TOK_IDENT || (t.flags & WB_TOK_NOEXPAND))
 			return t;
-		const struct wb_define *d = wb_macro_get(m, t.text);
+		const struct wb_define *d = wb_macro_read(m, t.text);
 		if (!d)
 			return t;
 		if (m->slot[t.text].disabled) {

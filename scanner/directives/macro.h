@@ -1,5 +1,6 @@
 /* macro.h — the macros of one translation unit, and their expansion. One thread. A reset costs nothing: entries of an
- * older generation count as undefined. Definitions are borrowed from programs, which must stay alive.
+ * older generation count as undefined. Definitions are borrowed from programs, which must stay alive. A state can be
+ * kept: the units that start with it share it, and what they change is written down and undone.
  *
  * Expansion follows C23 6.10.5 as clang and gcc implement it: a macro is disabled while its expansion is being read, an
  * identifier that named a disabled macro is never expanded again, arguments are expanded before substitution unless
@@ -27,6 +28,20 @@ struct wb_stream {
 	uint32_t name; /* the macro to enable again behind it; 0 */
 };
 
+/* A macro that was looked at, and what it was. */
+struct wb_read {
+	const struct wb_define *def; /* NULL: not defined */
+	uint32_t name;
+};
+
+struct wb_undo {
+	struct wb_macro_slot slot;
+	uint32_t name;
+};
+
+enum { WB_MAX_READS = 64 };
+#define WB_NO_GENERATION UINT32_MAX
+
 struct wb_macros;
 
 /* Expand the builtin macro `name` (its operand is read with wb_expand_*). False: a doubt was set. */
@@ -36,6 +51,12 @@ struct wb_macros {
 	struct wb_idents *idents;
 	struct wb_macro_slot *slot; /* by identifier */
 	uint32_t nslot, generation;
+	uint32_t kept;        /* the generation of the kept state */
+	struct wb_undo *undo; /* entries of the kept state that were changed since */
+	size_t nundo, undo_cap;
+	struct wb_read read[WB_MAX_READS]; /* while `reading`: every macro that was looked at */
+	size_t nread;
+	bool reading, unsteady; /* unsteady: something else was looked at too, or there are too many */
 	struct wb_stream *stream;
 	size_t nstream, base, cap;
 	struct wb_tok **block; /* pool */
@@ -51,12 +72,39 @@ struct wb_macros {
 void wb_macros_init(struct wb_macros *m, struct wb_idents *idents);
 void wb_macros_release(struct wb_macros *m);
 void wb_macros_reset(struct wb_macros *m);
+/* Keep the present state; go back to it (it must have been kept since the last reset). */
+void wb_macros_keep(struct wb_macros *m);
+void wb_macros_back(struct wb_macros *m);
 
-void wb_macro_define(struct wb_macros *m, const struct wb_define *d);
+void wb_macro_define_slow(struct wb_macros *m, uint32_t name, const struct wb_define *d);
 void wb_macro_undef(struct wb_macros *m, uint32_t name);
+void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *def);
+
+static inline bool wb_macro_is(const struct wb_macros *m, const struct wb_macro_slot *s)
+{
+	return s->generation == m->generation || s->generation == m->kept;
+}
+
+static inline void wb_macro_define(struct wb_macros *m, uint32_t name, const struct wb_define *d)
+{
+	if (name < m->nslot && m->slot[name].generation != m->kept)
+		m->slot[name] = (struct wb_macro_slot){d, m->generation, 0};
+	else
+		wb_macro_define_slow(m, name, d);
+}
+
 static inline const struct wb_define *wb_macro_get(const struct wb_macros *m, uint32_t name)
 {
-	return name < m->nslot && m->slot[name].generation == m->generation ? m->slot[name].def : NULL;
+	return name < m->nslot && wb_macro_is(m, &m->slot[name]) ? m->slot[name].def : NULL;
+}
+
+/* The same where a condition is being evaluated. */
+static inline const struct wb_define *wb_macro_read(struct wb_macros *m, uint32_t name)
+{
+	const struct wb_define *d = wb_macro_get(m, name);
+	if (m->reading)
+		wb_macro_note(m, name, d);
+	return d;
 }
 
 /* Start to read the tokens of a directive; `tok` must stay until the end. */

@@ -87,7 +87,7 @@ static struct wb_str take_word(struct making *m, struct wb_str *s)
 static uint32_t take_name(struct making *m, struct wb_str *s)
 {
 	struct wb_str word = take_word(m, s);
-	if (word.n == 0 || (s->n && *s->p == '\\'))
+	if (word.n == 0 || (s->n && *s->p == '\\') || !wb_is_plain_word(word.p, word.n, m->p->lex))
 		return 0;
 	return ident(m, word);
 }
@@ -157,7 +157,9 @@ static bool well_formed(const struct wb_define *d, const struct wb_body *b)
 		if (t->aux == WB_P_HASHHASH && (i == 0 || i + 1 == b->n))
 			return false;
 		if (t->aux == WB_P_HASH && (d->flags & WB_DEFINE_FUNCTION) && !(d->lex & WB_LEX_ASM) &&
-		    (i + 1 == b->n || b->tok[i + 1].kind != WB_TOK_IDENT || b->tok[i + 1].aux == 0))
+		    (i + 1 == b->n || b->tok[i + 1].kind != WB_TOK_IDENT ||
+		     (b->tok[i + 1].aux == 0 &&
+		      !((d->flags & WB_DEFINE_VARIADIC) && b->tok[i + 1].text == WB_WORD_VA_OPT))))
 			return false;
 	}
 	return true;
@@ -197,7 +199,9 @@ static void define(struct making *m, struct wb_str s)
 		}
 	}
 	memcpy(&m->define[m->ndefine], &d, sizeof d);
-	emit(m, WB_OP_DEFINE, (uint32_t)m->ndefine++, 0);
+	struct wb_directive *op = emit(m, WB_OP_DEFINE, (uint32_t)m->ndefine++, d.name);
+	if (d.flags & WB_DEFINE_TIME)
+		op->flags |= WB_OP_TELLS_TIME;
 }
 
 const struct wb_body *wb_define_body(const struct wb_define *d, struct wb_idents *idents)
@@ -273,7 +277,9 @@ static void condition(struct making *m, struct wb_str s, bool elif)
 			m->tok.n = first;
 		}
 	}
-	emit(m, op, a, b);
+	struct wb_directive *emitted = emit(m, op, a, b);
+	if (op == WB_OP_IF || op == WB_OP_ELIF)
+		emitted->site = m->p->nsite++;
 }
 
 static void close_branch(struct making *m, enum wb_op op)
@@ -319,6 +325,13 @@ static void branch(struct making *m, uint32_t word, struct wb_str s)
 	close_branch(m, (enum wb_op)m->op[m->nop - 1].op);
 }
 
+static void emit_include(struct making *m, enum wb_op op, uint32_t a, uint32_t b, unsigned flags)
+{
+	struct wb_directive *d = emit(m, op, a, b);
+	d->flags |= (uint8_t)flags;
+	d->site = m->p->nsite++;
+}
+
 static void include(struct making *m, enum wb_op op, struct wb_str s)
 {
 	skip_blanks(&s);
@@ -333,7 +346,7 @@ static void include(struct making *m, enum wb_op op, struct wb_str s)
 		else if (op == WB_OP_EMBED && rest.n)
 			bad(m, "#embed with parameters");
 		else
-			emit(m, op, ident(m, name), close == '>');
+			emit_include(m, op, ident(m, name), 0, close == '>' ? WB_OP_ANGLED : 0);
 		return;
 	}
 	if (close || s.n == 0) {
@@ -341,7 +354,7 @@ static void include(struct making *m, enum wb_op op, struct wb_str s)
 		return;
 	}
 	uint32_t first, n = tokens(m, s, false, &first);
-	emit(m, op, first, n)->flags |= WB_OP_COMPUTED;
+	emit_include(m, op, first, n, WB_OP_COMPUTED);
 }
 
 static void pragma(struct making *m, struct wb_str s)
@@ -674,10 +687,18 @@ struct wb_program *wb_program_ref(struct wb_program *p)
 	return p;
 }
 
+static atomic_uint_fast64_t ended;
+
+uint64_t wb_programs_ended(void)
+{
+	return atomic_load_explicit(&ended, memory_order_acquire);
+}
+
 void wb_program_unref(struct wb_program *p)
 {
 	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	atomic_fetch_add_explicit(&ended, 1, memory_order_acq_rel);
 	for (uint32_t i = 0; i < p->ndefine; i++)
 		free(atomic_load_explicit(&p->define[i].tokens, memory_order_relaxed));
 	wb_arena_release(&p->arena);

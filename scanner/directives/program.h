@@ -37,7 +37,7 @@ struct wb_define {
 const struct wb_body *wb_define_body(const struct wb_define *d, struct wb_idents *idents);
 
 enum wb_op {
-	WB_OP_DEFINE,      /* a: index of the define */
+	WB_OP_DEFINE,      /* a: index of the define, b: its name */
 	WB_OP_UNDEF,       /* a: name */
 	WB_OP_IFDEF,       /* a: name */
 	WB_OP_IFNDEF,      /* a: name */
@@ -48,7 +48,7 @@ enum wb_op {
 	WB_OP_ELIFNDEF,
 	WB_OP_ELSE,
 	WB_OP_ENDIF,
-	WB_OP_INCLUDE, /* a: name, b: 1 when in <>; COMPUTED: tokens as IF */
+	WB_OP_INCLUDE, /* a: name; COMPUTED: tokens as IF */
 	WB_OP_INCLUDE_NEXT,
 	WB_OP_IMPORT,
 	WB_OP_EMBED,
@@ -64,8 +64,10 @@ enum wb_op {
 };
 
 enum wb_op_flag {
-	WB_OP_COMPUTED = 1, /* the operand is tokens to be expanded */
-	WB_OP_SEVERAL = 2,  /* goes over more than one physical line */
+	WB_OP_COMPUTED = 1,   /* the operand is tokens to be expanded */
+	WB_OP_SEVERAL = 2,    /* goes over more than one physical line */
+	WB_OP_ANGLED = 4,     /* of a header name: in <> */
+	WB_OP_TELLS_TIME = 8, /* of a define: WB_DEFINE_TIME */
 };
 
 struct wb_directive {
@@ -74,6 +76,7 @@ struct wb_directive {
 	uint32_t a, b;
 	uint32_t next; /* of a conditional: the next branch */
 	uint32_t end;  /* of a conditional: its ENDIF */
+	uint32_t site; /* of IF, ELIF and includes: its number among them, for what a thread remembers of it */
 };
 
 enum wb_program_flag {
@@ -94,7 +97,7 @@ struct wb_program {
 	uint32_t flags;
 	bool racy; /* touched so shortly before it was read that a later change may not show: not to be kept */
 	const struct wb_directive *op;
-	uint32_t nop;
+	uint32_t nop, nsite;
 	const struct wb_tok *tok;
 	struct wb_define *define;
 	uint32_t ndefine;
@@ -111,5 +114,8 @@ struct wb_program {
 struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, size_t n, unsigned lex);
 struct wb_program *wb_program_ref(struct wb_program *p);
 void wb_program_unref(struct wb_program *p); /* NULL is fine */
+/* How many programs have ended in this process. While the number stands still, an address inside a program means the
+ * same program as before. Thread-safe. */
+uint64_t wb_programs_ended(void);
 
 #endif

@@ -18,7 +18,7 @@ uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
 {
 	uint32_t plain_index = u->search.place[place].plain;
 	struct wb_place *plain = &u->search.place[plain_index];
-	if (plain->node_scan == u->search.scan)
+	if (wb_search_met(&u->search, plain->node_scan))
 		return plain->node;
 	u->node = grown(u->node, u->nnode, &u->node_cap, sizeof *u->node);
 	plain->node_scan = u->search.scan;
@@ -27,20 +27,20 @@ uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
 	return plain->node;
 }
 
-struct wb_link *wb_unit_link(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, uint32_t name)
+struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, const char *name)
 {
 	const struct wb_frame *f = &u->frame[u->nframe - 1];
-	u->link = grown(u->link, u->nlink, &u->link_cap, sizeof *u->link);
+	u->edge = grown(u->edge, u->nedge, &u->edge_cap, sizeof *u->edge);
 	if (to != 0 && u->node[to].first_edge == UINT32_MAX)
-		u->node[to].first_edge = (uint32_t)u->nlink;
-	struct wb_link *l = &u->link[u->nlink++];
-	*l = (struct wb_link){.from = f->node,
+		u->node[to].first_edge = (uint32_t)u->nedge;
+	struct wb_edge *e = &u->edge[u->nedge++];
+	*e = (struct wb_edge){.from = f->node,
 			      .to = to,
 			      .line = f->node == UINT32_MAX ? UINT32_MAX : f->line,
 			      .name = name,
 			      .kind = (uint8_t)kind,
 			      .in_prefix = u->in_prefix};
-	return l;
+	return e;
 }
 
 static const char *node_path(const struct wb_unit *u, size_t i)
@@ -90,7 +90,7 @@ static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct w
 	for (size_t i = 0; i < u->nnode; i++) {
 		const struct wb_place *p = &u->search.place[u->node[i].place];
 		const struct wb_entity *e = &u->search.entity[p->entity];
-		if (!(u->node[i].flags & WB_GRAPH_ENTERED) || !(e->once || e->imported) || !e->checked)
+		if (!(u->node[i].flags & WB_GRAPH_ENTERED) || !(e->once || e->imported) || !e->program)
 			continue;
 		once[n++] = e;
 	}
@@ -123,8 +123,8 @@ static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct w
 /* gcc's own first include must be the one that its macros were taken from. */
 static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
 {
-	for (size_t i = 0; i < u->nlink; i++) {
-		const struct wb_link *l = &u->link[i];
+	for (size_t i = 0; i < u->nedge; i++) {
+		const struct wb_edge *l = &u->edge[i];
 		if (l->from != UINT32_MAX || l->line != UINT32_MAX)
 			continue;
 		const char *path = node_path(u, l->to);
@@ -174,41 +174,24 @@ void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
 {
 	struct wb_arena *a = u->arena;
 	*out = (struct wb_graph){.nfile = (uint32_t)u->nnode,
-				 .nedge = (uint32_t)u->nlink,
+				 .nedge = (uint32_t)u->nedge,
 				 .nmiss = u->search.nmiss,
 				 .failed = u->failed,
 				 .modules = u->modules,
 				 .diagnostics = u->diagnostics};
 	out->file = wb_arena_array(a, u->nnode + 1, sizeof *out->file);
-	out->edge = wb_arena_array(a, u->nlink + 1, sizeof *out->edge);
+	out->edge = wb_arena_memdup(a, u->edge, u->nedge * sizeof *out->edge);
 	const char **miss = wb_arena_array(a, u->search.nmiss + 1, sizeof *miss);
 	for (size_t i = 0; i < u->nnode; i++) {
 		const struct wb_node *n = &u->node[i];
 		const struct wb_place *p = &u->search.place[n->place];
-		struct wb_str path = wb_search_text(&u->search, n->plain);
-		out->file[i] = (struct wb_graph_file){
-		    .path = wb_arena_strndup(a, path.p, path.n), .flags = flags_of(u, n), .first_edge = n->first_edge};
+		out->file[i] = (struct wb_graph_file){.path = wb_search_text(&u->search, n->plain).p,
+						      .flags = flags_of(u, n),
+						      .first_edge = n->first_edge};
 		if (p->state == WB_PLACE_FILE && p->id.dev != UINT64_MAX)
 			out->file[i].id = p->id;
 	}
-	for (size_t i = 0; i < u->nlink; i++) {
-		const struct wb_link *l = &u->link[i];
-		uint32_t first = u->node[l->to].first_edge;
-		struct wb_str name = wb_ident_text(u->idents, l->name);
-		/* Most edges to a file write its name as the first one did. */
-		bool same = first < i && u->link[first].name == l->name;
-		out->edge[i] =
-		    (struct wb_edge){.from = l->from,
-				     .to = l->to,
-				     .line = l->line,
-				     .kind = l->kind,
-				     .skipped = l->skipped,
-				     .in_prefix = l->in_prefix,
-				     .name = same ? out->edge[first].name : wb_arena_strndup(a, name.p, name.n)};
-	}
-	for (size_t i = 0; i < u->search.nmiss; i++) {
-		struct wb_str path = wb_search_text(&u->search, u->search.miss[i]);
-		miss[i] = wb_arena_strndup(a, path.p, path.n);
-	}
+	for (size_t i = 0; i < u->search.nmiss; i++)
+		miss[i] = wb_search_text(&u->search, u->search.miss[i]).p;
 	out->miss = miss;
 }

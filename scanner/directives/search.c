@@ -8,66 +8,7 @@
 #include <sys/stat.h>
 
 #define OVERLAY_DEVICE UINT64_MAX
-enum { MAX_PLACES = 1 << 20 };
-
-static uint64_t mixed(uint64_t x)
-{
-	x = (x ^ x >> 31) * 0x9e3779b97f4a7c15u;
-	return x ^ x >> 32;
-}
-
-uint32_t wb_table_get(const struct wb_table *t, uint64_t key)
-{
-	if (t->cap == 0)
-		return WB_NOWHERE;
-	for (uint32_t i = (uint32_t)mixed(key) & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
-		if (t->value[i] == WB_NOWHERE)
-			return WB_NOWHERE;
-		if (t->key[i] == key)
-			return t->value[i];
-	}
-}
-
-static void table_insert(struct wb_table *t, uint64_t key, uint32_t value)
-{
-	uint32_t i = (uint32_t)mixed(key) & (t->cap - 1);
-	while (t->value[i] != WB_NOWHERE)
-		i = (i + 1) & (t->cap - 1);
-	t->key[i] = key;
-	t->value[i] = value;
-}
-
-void wb_table_put(struct wb_table *t, uint64_t key, uint32_t value)
-{
-	if (2 * t->n >= t->cap) {
-		struct wb_table old = *t;
-		t->cap = old.cap ? 2 * old.cap : 1024;
-		t->key = wb_xcalloc(t->cap, sizeof *t->key);
-		t->value = wb_xrealloc(NULL, t->cap * sizeof *t->value);
-		memset(t->value, 0xff, t->cap * sizeof *t->value);
-		for (uint32_t i = 0; i < old.cap; i++)
-			if (old.value[i] != WB_NOWHERE)
-				table_insert(t, old.key[i], old.value[i]);
-		free(old.key);
-		free(old.value);
-	}
-	t->n++;
-	table_insert(t, key, value);
-}
-
-void wb_table_release(struct wb_table *t)
-{
-	free(t->key);
-	free(t->value);
-	*t = (struct wb_table){0};
-}
-
-static void table_clear(struct wb_table *t)
-{
-	if (t->n)
-		memset(t->value, 0xff, t->cap * sizeof *t->value);
-	t->n = 0;
-}
+enum { MAX_PLACES = 1 << 20, MAX_FOUND = 1 << 22, MAX_PROBED = 1 << 24 };
 
 static void *grown(void *v, size_t n, size_t *cap, size_t size)
 {
@@ -79,34 +20,50 @@ static void *grown(void *v, size_t n, size_t *cap, size_t size)
 
 void wb_search_init(struct wb_search *s, struct wb_idents *idents, struct wb_program_store *store)
 {
-	*s = (struct wb_search){.idents = idents, .store = store, .path = WB_BUF_INIT};
+	*s = (struct wb_search){.idents = idents,
+				.store = store,
+				.kept = WB_NOWHERE,
+				.norigin = 1, /* 0: a site that knows nothing */
+				.path = WB_BUF_INIT};
 }
 
 void wb_search_release(struct wb_search *s)
 {
-	for (uint32_t i = 0; i < s->nentity; i++)
+	for (uint32_t i = 0; i < s->nentity; i++) {
 		wb_program_unref(s->entity[i].program);
+		free(s->entity[i].site);
+	}
+	for (uint32_t i = 0; i < s->nlist; i++)
+		free(s->list[i].dir);
 	free(s->place);
 	free(s->entity);
-	free(s->dir);
+	free(s->origin);
+	free(s->found);
+	free(s->probed);
+	free(s->list);
 	free(s->miss);
+	free(s->undo);
 	wb_table_release(&s->by_path);
 	wb_table_release(&s->by_name);
 	wb_table_release(&s->by_inode);
-	wb_table_release(&s->found);
+	wb_table_release(&s->by_origin);
+	wb_table_release(&s->by_search);
+	wb_table_release(&s->by_list);
 	wb_buf_release(&s->path);
 }
 
-void wb_search_begin(struct wb_search *s, const struct wb_scan_request *req, unsigned lex)
+void wb_search_look(struct wb_search *s, const struct wb_scan_request *req, unsigned lex)
 {
 	/* A thread that has seen the whole disk starts anew. */
-	if (s->nplace > MAX_PLACES || s->scan == UINT32_MAX) {
+	if (s->nplace > MAX_PLACES || s->nfound > MAX_FOUND || s->nprobed > MAX_PROBED || s->disk == UINT32_MAX ||
+	    s->last >= UINT32_MAX - 4) {
 		struct wb_idents *idents = s->idents;
 		struct wb_program_store *store = s->store;
+		uint32_t era = s->era + 1;
 		wb_search_release(s);
 		wb_search_init(s, idents, store);
+		s->era = era;
 	}
-	s->scan++;
 	if (req->moment == 0 || req->moment != s->moment || req->noverlay || s->noverlay)
 		s->disk++;
 	s->moment = req->moment;
@@ -114,9 +71,45 @@ void wb_search_begin(struct wb_search *s, const struct wb_scan_request *req, uns
 	s->cwd = wb_ident_put(s->idents, req->cmd->cwd, strlen(req->cmd->cwd));
 	s->overlay = req->overlay;
 	s->noverlay = req->noverlay;
-	s->ndir = s->nquote = 0;
-	s->nmiss = 0;
-	table_clear(&s->found);
+}
+
+void wb_search_begin(struct wb_search *s)
+{
+	s->scan = ++s->last;
+	s->kept = WB_NOWHERE;
+	s->nmiss = s->nundo = 0;
+}
+
+void wb_search_keep(struct wb_search *s)
+{
+	s->kept = s->scan;
+	s->scan = ++s->last;
+	s->kept_miss = s->nmiss;
+	s->nundo = 0;
+}
+
+void wb_search_back(struct wb_search *s)
+{
+	while (s->nundo) {
+		const struct wb_entity_undo *u = &s->undo[--s->nundo];
+		struct wb_entity *e = &s->entity[u->entity];
+		e->guard = u->guard;
+		e->once = u->once;
+		e->imported = u->imported;
+		e->included = u->included;
+		e->twice = u->twice;
+	}
+	s->nmiss = s->kept_miss;
+	s->scan = ++s->last;
+}
+
+void wb_search_change(struct wb_search *s, struct wb_entity *e)
+{
+	if (e->scan != s->kept)
+		return;
+	s->undo = grown(s->undo, s->nundo, &s->undo_cap, sizeof *s->undo);
+	s->undo[s->nundo++] =
+	    (struct wb_entity_undo){(uint32_t)(e - s->entity), e->guard, e->once, e->imported, e->included, e->twice};
 }
 
 static struct wb_str without_dot(struct wb_str p)
@@ -179,59 +172,71 @@ static bool overlaid(struct wb_search *s, struct wb_place *p, const char *path)
 	return found;
 }
 
-static uint32_t entity_of(struct wb_search *s, const struct wb_stat_id *id, uint32_t place)
+/* The entity with this identity, whenever it was met. */
+static uint32_t entity_of(struct wb_search *s, const struct wb_stat_id *id)
 {
 	uint64_t key = id->ino ^ id->dev << 40;
 	uint32_t i;
 	for (;; key++) { /* two devices may make one key */
 		i = wb_table_get(&s->by_inode, key);
-		if (i == WB_NOWHERE || (s->entity[i].dev == id->dev && s->entity[i].ino == id->ino))
+		if (i == WB_NOWHERE)
 			break;
+		if (s->entity[i].dev == id->dev && s->entity[i].ino == id->ino)
+			return i;
 	}
-	if (i == WB_NOWHERE) {
-		s->entity = grown(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
-		i = s->nentity++;
-		s->entity[i] = (struct wb_entity){.dev = id->dev, .ino = id->ino};
-		wb_table_put(&s->by_inode, key, i);
-	}
-	struct wb_entity *e = &s->entity[i];
-	if (e->scan != s->scan) {
-		struct wb_program *program = e->program;
-		*e = (struct wb_entity){
-		    .dev = id->dev, .ino = id->ino, .program = program, .scan = s->scan, .first = place};
-	} else if (s->place[e->first].plain != s->place[place].plain) {
-		e->twice = true;
-	}
+	s->entity = grown(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
+	i = s->nentity++;
+	s->entity[i] = (struct wb_entity){.dev = id->dev, .ino = id->ino};
+	wb_table_put(&s->by_inode, key, i);
 	return i;
 }
 
-static void find_out(struct wb_search *s, struct wb_place *p)
+/* What stands at a place, by the present look at the disk. */
+static enum wb_place_state state_of(struct wb_search *s, uint32_t i)
 {
+	struct wb_place *p = &s->place[i];
+	if (p->disk == s->disk)
+		return (enum wb_place_state)p->state;
 	const char *path = absolute(s, p);
 	p->disk = s->disk;
 	p->state = WB_PLACE_MISSING;
 	if ((s->noverlay && overlaid(s, p, path)) || wb_stat_id_get(&p->id, path, true))
 		p->state = S_ISDIR(p->id.mode) ? WB_PLACE_DIRECTORY : WB_PLACE_FILE;
+	if (p->state == WB_PLACE_FILE)
+		p->entity = entity_of(s, &p->id);
+	return (enum wb_place_state)p->state;
 }
 
-/* What stands at a place, in this scan. */
-static struct wb_place *look(struct wb_search *s, uint32_t i)
+static void probed_in_vain(struct wb_search *s, uint32_t place)
 {
-	struct wb_place *p = &s->place[i];
-	if (p->scan == s->scan)
-		return p;
-	p->scan = s->scan;
-	if (p->disk != s->disk)
-		find_out(s, p);
-	if (p->state == WB_PLACE_FILE)
-		p->entity = entity_of(s, &p->id, i);
-	struct wb_place *plain = &s->place[p->plain];
-	if (p->state == WB_PLACE_MISSING && plain->miss_scan != s->scan) {
-		plain->miss_scan = s->scan;
-		s->miss = grown(s->miss, s->nmiss, &s->miss_cap, sizeof *s->miss);
-		s->miss[s->nmiss++] = p->plain;
+	s->probed = grown(s->probed, s->nprobed, &s->probed_cap, sizeof *s->probed);
+	s->probed[s->nprobed++] = place;
+}
+
+/* The miss belongs to this scan. */
+static void count_miss(struct wb_search *s, uint32_t place)
+{
+	uint32_t plain = s->place[place].plain;
+	if (wb_search_met(s, s->place[plain].miss_scan))
+		return;
+	s->place[plain].miss_scan = s->scan;
+	s->miss = grown(s->miss, s->nmiss, &s->miss_cap, sizeof *s->miss);
+	s->miss[s->nmiss++] = plain;
+}
+
+/* A file that was found belongs to this scan. */
+static void meet(struct wb_search *s, uint32_t place)
+{
+	struct wb_entity *e = &s->entity[s->place[place].entity];
+	if (!wb_search_met(s, e->scan)) {
+		e->scan = s->scan;
+		e->once = e->imported = e->included = e->twice = false;
+		e->guard = 0;
+		e->first = place;
+	} else if (!e->twice && s->place[e->first].plain != s->place[place].plain) {
+		wb_search_change(s, e);
+		e->twice = true;
 	}
-	return p;
 }
 
 uint32_t wb_search_parent(struct wb_search *s, uint32_t i)
@@ -249,55 +254,153 @@ uint32_t wb_search_parent(struct wb_search *s, uint32_t i)
 	return parent;
 }
 
-/* A file is looked for only where its directory exists: a missing directory stands for all of it. */
-static uint32_t file_at(struct wb_search *s, uint32_t i)
+/* Is there a file? It is looked for only where its directory exists: a missing directory stands for all of it. */
+static bool file_at(struct wb_search *s, uint32_t i)
 {
-	if (s->place[i].scan != s->scan && look(s, wb_search_parent(s, i))->state != WB_PLACE_DIRECTORY) {
-		s->place[i].scan = s->scan;
-		s->place[i].state = WB_PLACE_MISSING;
-	}
-	return look(s, i)->state == WB_PLACE_FILE ? i : WB_NOWHERE;
+	uint32_t parent = wb_search_parent(s, i);
+	if (state_of(s, parent) == WB_PLACE_MISSING)
+		probed_in_vain(s, parent);
+	else if (state_of(s, i) == WB_PLACE_MISSING)
+		probed_in_vain(s, i);
+	else
+		return s->place[i].state == WB_PLACE_FILE;
+	return false;
+}
+
+static uint32_t place_in(struct wb_search *s, uint32_t dir, uint32_t name)
+{
+	uint64_t key = (uint64_t)dir << 32 | name;
+	uint32_t i = wb_table_get(&s->by_name, key);
+	if (i != WB_NOWHERE)
+		return i;
+	struct wb_str d = wb_search_text(s, dir), n = wb_ident_text(s->idents, name);
+	wb_buf_reset(&s->path);
+	wb_buf_add(&s->path, d.p, d.n);
+	if (d.n && d.p[d.n - 1] != '/')
+		wb_buf_addc(&s->path, '/');
+	wb_buf_add(&s->path, n.p, n.n);
+	i = wb_search_place(s, s->path.p, s->path.n);
+	wb_table_put(&s->by_name, key, i);
+	return i;
+}
+
+/* A look-up outside of any search: what it met and missed is of this scan at once. */
+static uint32_t single(struct wb_search *s, uint32_t place)
+{
+	size_t n = s->nprobed;
+	bool found = file_at(s, place);
+	while (s->nprobed > n)
+		count_miss(s, s->probed[--s->nprobed]);
+	if (!found)
+		return WB_NOWHERE;
+	meet(s, place);
+	return place;
 }
 
 uint32_t wb_search_path(struct wb_search *s, const char *path, size_t n)
 {
-	return file_at(s, wb_search_place(s, path, n));
+	return single(s, wb_search_place(s, path, n));
 }
 
 uint32_t wb_search_in(struct wb_search *s, uint32_t dir, uint32_t name)
 {
-	uint64_t key = (uint64_t)dir << 32 | name;
-	uint32_t i = wb_table_get(&s->by_name, key);
-	if (i == WB_NOWHERE) {
-		struct wb_str d = wb_search_text(s, dir), n = wb_ident_text(s->idents, name);
-		wb_buf_reset(&s->path);
-		wb_buf_add(&s->path, d.p, d.n);
-		if (d.n && d.p[d.n - 1] != '/')
-			wb_buf_addc(&s->path, '/');
-		wb_buf_add(&s->path, n.p, n.n);
-		i = wb_search_place(s, s->path.p, s->path.n);
-		wb_table_put(&s->by_name, key, i);
-	}
-	return file_at(s, i);
+	return single(s, place_in(s, dir, name));
 }
 
-uint32_t wb_search_list_from(struct wb_search *s, uint32_t start, uint32_t name, uint32_t *at)
+uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start)
 {
-	uint64_t key = (uint64_t)start << 32 | name;
-	uint32_t known = wb_table_get(&s->found, key);
-	uint32_t from = known == WB_NOWHERE ? start : known;
-	for (; from < s->ndir; from++) {
-		uint32_t place = wb_search_in(s, s->dir[from], name);
-		if (place == WB_NOWHERE)
-			continue;
-		if (known == WB_NOWHERE)
-			wb_table_put(&s->found, key, from);
-		*at = from;
-		return place;
+	uint64_t key = (uint64_t)s->in_use << 32 | (dir == WB_NOWHERE ? 0x80000000u | start : dir);
+	uint32_t i = wb_table_get(&s->by_origin, key);
+	if (i != WB_NOWHERE)
+		return i;
+	s->origin = grown(s->origin, s->norigin, &s->origin_cap, sizeof *s->origin);
+	i = s->norigin++;
+	s->origin[i] = (struct wb_origin){s->in_use, dir, start};
+	wb_table_put(&s->by_origin, key, i);
+	return i;
+}
+
+static void resolve(struct wb_search *s, struct wb_found *f)
+{
+	const struct wb_origin *o = &s->origin[f->origin];
+	struct wb_str text = wb_ident_text(s->idents, f->name);
+	f->place = f->next = WB_NOWHERE;
+	f->miss = (uint32_t)s->nprobed;
+	if (text.n && *text.p == '/') {
+		uint32_t place = wb_search_place(s, text.p, text.n);
+		if (file_at(s, place))
+			f->place = place;
+	} else {
+		uint32_t place = o->dir == WB_NOWHERE ? WB_NOWHERE : place_in(s, o->dir, f->name);
+		const struct wb_search_dirs *list = &s->list[o->list];
+		if (place != WB_NOWHERE && file_at(s, place)) {
+			f->place = place;
+			f->next = WB_FOUND_BESIDE;
+		}
+		for (uint32_t i = o->start; i < list->n && f->place == WB_NOWHERE; i++) {
+			place = place_in(s, list->dir[i], f->name);
+			if (!file_at(s, place))
+				continue;
+			f->place = place;
+			f->next = i + 1;
+		}
 	}
-	if (known == WB_NOWHERE)
-		wb_table_put(&s->found, key, s->ndir);
-	return WB_NOWHERE;
+	f->nmiss = (uint32_t)s->nprobed - f->miss;
+}
+
+/* Does the disk give the same answer as before? */
+static bool still_holds(struct wb_search *s, const struct wb_found *f)
+{
+	if (f->disk == 0 || (f->place != WB_NOWHERE && state_of(s, f->place) != WB_PLACE_FILE))
+		return false;
+	for (uint32_t i = 0; i < f->nmiss; i++)
+		if (state_of(s, s->probed[f->miss + i]) != WB_PLACE_MISSING)
+			return false;
+	return true;
+}
+
+static const struct wb_found *fresh(struct wb_search *s, struct wb_found *f)
+{
+	if (f->disk != s->disk) {
+		if (!still_holds(s, f))
+			resolve(s, f);
+		f->disk = s->disk;
+		f->scan = 0;
+	}
+	if (wb_search_met(s, f->scan))
+		return f;
+	f->scan = s->scan;
+	for (uint32_t i = 0; i < f->nmiss; i++)
+		count_miss(s, s->probed[f->miss + i]);
+	if (f->place != WB_NOWHERE)
+		meet(s, f->place);
+	return f;
+}
+
+static uint32_t search(struct wb_search *s, uint32_t origin, uint32_t name)
+{
+	uint64_t key = (uint64_t)origin << 32 | name;
+	uint32_t i = wb_table_get(&s->by_search, key);
+	if (i != WB_NOWHERE)
+		return i;
+	s->found = grown(s->found, s->nfound, &s->found_cap, sizeof *s->found);
+	i = s->nfound++;
+	s->found[i] = (struct wb_found){.origin = origin, .name = name, .text = wb_ident_text(s->idents, name).p};
+	wb_table_put(&s->by_search, key, i);
+	return i;
+}
+
+const struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name)
+{
+	uint32_t i = search(s, origin, name); /* which may move the array */
+	return fresh(s, &s->found[i]);
+}
+
+const struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name)
+{
+	if (site->key != origin)
+		*site = (struct wb_site){origin, search(s, origin, name)};
+	return fresh(s, &s->found[site->value]);
 }
 
 static bool same_dir(const struct wb_search *s, uint32_t x, uint32_t y)
@@ -330,10 +433,36 @@ static uint32_t remove_duplicates(struct wb_search *s, struct entry *v, uint32_t
 	return n;
 }
 
-bool wb_search_dirs(struct wb_search *s, const struct wb_search_list *list, size_t count)
+/* The number of the list of these directories. */
+static uint32_t list_of(struct wb_search *s, const struct entry *v, uint32_t n, uint32_t nquote)
+{
+	uint64_t key = nquote;
+	for (uint32_t i = 0; i < n; i++)
+		key = (key ^ v[i].place) * 0x9e3779b97f4a7c15u + (key >> 29);
+	for (;; key++) {
+		uint32_t known = wb_table_get(&s->by_list, key);
+		if (known == WB_NOWHERE)
+			break;
+		const struct wb_search_dirs *l = &s->list[known];
+		bool same = l->n == n && l->nquote == nquote;
+		for (uint32_t i = 0; same && i < n; i++)
+			same = l->dir[i] == v[i].place;
+		if (same)
+			return known;
+	}
+	s->list = grown(s->list, s->nlist, &s->list_cap, sizeof *s->list);
+	struct wb_search_dirs *l = &s->list[s->nlist];
+	*l = (struct wb_search_dirs){wb_xcalloc(n + 1, sizeof *l->dir), n, nquote};
+	for (uint32_t i = 0; i < n; i++)
+		l->dir[i] = v[i].place;
+	wb_table_put(&s->by_list, key, s->nlist);
+	return s->nlist++;
+}
+
+bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_t count)
 {
 	struct entry *v = wb_xcalloc(count + 1, sizeof *v);
-	uint32_t n = 0;
+	uint32_t n = 0, nquote = 0;
 	bool good = true;
 	for (unsigned group = 0; group < WB_SEARCH_GROUPS; group++) {
 		for (size_t i = 0; i < count; i++) {
@@ -343,53 +472,63 @@ bool wb_search_dirs(struct wb_search *s, const struct wb_search_list *list, size
 			if (len > 1 && list[i].path[len - 1] == '/')
 				len--;
 			uint32_t place = wb_search_place(s, list[i].path, len);
-			struct wb_place *p = look(s, place);
-			if (p->state == WB_PLACE_DIRECTORY)
+			enum wb_place_state state = state_of(s, place);
+			if (state == WB_PLACE_DIRECTORY)
 				v[n++] = (struct entry){place, group >= WB_SEARCH_SYSTEM};
-			else if (p->state == WB_PLACE_FILE)
+			else if (state == WB_PLACE_FILE)
 				good = false; /* a header map? */
+			else
+				count_miss(s, place);
 		}
 		if (group == WB_SEARCH_QUOTE)
-			s->nquote = n = remove_duplicates(s, v, 0, n);
+			nquote = n = remove_duplicates(s, v, 0, n);
 		if (group == WB_SEARCH_ANGLED)
-			n = remove_duplicates(s, v, s->nquote, n);
+			n = remove_duplicates(s, v, nquote, n);
 	}
-	n = remove_duplicates(s, v, s->nquote, n);
-	for (s->ndir = 0; s->ndir < n; s->ndir++) {
-		s->dir = grown(s->dir, s->ndir, &s->dir_cap, sizeof *s->dir);
-		s->dir[s->ndir] = v[s->ndir].place;
-	}
+	n = remove_duplicates(s, v, nquote, n);
+	s->in_use = list_of(s, v, n, nquote);
 	free(v);
 	return good;
+}
+
+static void set_program(struct wb_search *s, struct wb_entity *e, struct wb_program *p)
+{
+	if (e->program)
+		s->replaced++;
+	wb_program_unref(e->program);
+	free(e->site);
+	e->program = p;
+	e->site = p ? wb_xcalloc(p->nsite + 1, sizeof *e->site) : NULL;
 }
 
 const struct wb_program *wb_search_program(struct wb_search *s, uint32_t i)
 {
 	struct wb_place *p = &s->place[i];
 	struct wb_entity *e = &s->entity[p->entity];
-	if (e->checked) {
-		p->id = e->program->id;
-		return e->program;
+	bool overlay = p->id.dev == OVERLAY_DEVICE;
+	if (e->program && e->program->lex == s->lex) {
+		if (e->disk != s->disk && !overlay && !e->program->racy && wb_stat_id_eq(&e->program->id, &p->id))
+			e->disk = s->disk;
+		if (e->disk == s->disk) {
+			p->id = e->program->id;
+			return e->program;
+		}
 	}
-	if (e->program && p->id.dev != OVERLAY_DEVICE && wb_stat_id_eq(&e->program->id, &p->id) &&
-	    e->program->lex == s->lex && !e->program->racy) {
-		e->checked = true;
-		return e->program;
-	}
-	wb_program_unref(e->program);
-	if (p->id.dev == OVERLAY_DEVICE) {
+	struct wb_program *program;
+	if (overlay) {
 		const struct wb_overlay_file *o = &s->overlay[p->id.ino - 1];
 		char *text = wb_xrealloc(NULL, o->n + 1);
 		memcpy(text, o->data, o->n);
 		text[o->n] = '\0';
-		e->program = wb_program_new(s->idents, text, o->n, s->lex);
-		e->program->id = p->id;
+		program = wb_program_new(s->idents, text, o->n, s->lex);
+		program->id = p->id;
 		free(text);
 	} else {
-		e->program = wb_program_store_get(s->store, absolute(s, p), &p->id, s->lex);
+		program = wb_program_store_get(s->store, absolute(s, p), &p->id, s->lex);
 	}
-	e->checked = e->program != NULL;
-	if (e->program)
-		p->id = e->program->id;
-	return e->program;
+	set_program(s, e, program);
+	e->disk = program ? s->disk : 0;
+	if (program)
+		p->id = program->id;
+	return program;
 }

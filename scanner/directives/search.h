@@ -1,12 +1,16 @@
 /* search.h — where a header is found: the places on disk as one thread knows them, and what a scan probed. A place is
- * known from its first look-up on; what stands there is looked at anew in every scan, once. One thread. */
+ * known from its first look-up on; what stands there is looked at once in each look at the disk. What a look-up found
+ * is kept as well, with the places that it probed in vain: a later scan of the same moment only has to add these to its
+ * own. One thread.
+ *
+ * What belongs to one scan carries the scan's number (wb_search_met). A scan may start from what another one met
+ * before: the numbers of that one then count too. */
 #ifndef WB_SCANNER_DIRECTIVES_SEARCH_H
 #define WB_SCANNER_DIRECTIVES_SEARCH_H
 
 #include "scanner/directives/store.h"
+#include "scanner/directives/table.h"
 #include "scanner/scan.h"
-
-#define WB_NOWHERE UINT32_MAX
 
 enum wb_place_state { WB_PLACE_MISSING, WB_PLACE_FILE, WB_PLACE_DIRECTORY };
 
@@ -15,41 +19,72 @@ struct wb_place {
 	uint32_t cwd;    /* what a relative path starts at; 0 when absolute */
 	uint32_t parent; /* the place of its directory, WB_NOWHERE before it is needed */
 	uint32_t plain;  /* the place without a leading "./", often itself */
-	uint32_t disk;   /* by which look at the disk `state` and `id` were found out */
-	uint32_t scan;   /* in which scan the place was last met */
+	uint32_t disk;   /* by which look at the disk the following were found out */
 	uint8_t state;   /* enum wb_place_state */
 	uint32_t entity; /* of a file */
-	struct wb_stat_id id;
-	/* of the plain place: its row in the graph */
+	/* of the plain place: by which scan it has a row in the graph, which row, and by which it is among the misses
+	 */
 	uint32_t node_scan, node, miss_scan;
+	struct wb_stat_id id;
+};
+
+/* What an #include of one program meant the last time, or how a condition came out (condition.h). */
+struct wb_site {
+	uint32_t key, value;
 };
 
 /* A file by its identity, whatever its names: what include guards and #pragma once are about. */
 struct wb_entity {
 	uint64_t dev, ino;
-	struct wb_program *program;           /* a reference; of the last time that it was needed */
-	uint32_t scan;                        /* in which scan the following was found out */
-	bool checked;                         /* `program` is that of this scan's bytes */
+	struct wb_program *program; /* a reference; of the last time that it was needed */
+	struct wb_site *site;       /* one for each site of the program */
+	uint32_t disk;              /* `program` is that of the bytes of this look at the disk */
+	/* of one scan */
+	uint32_t scan;
 	bool once, imported, included, twice; /* twice: met by several names */
 	uint32_t guard;                       /* the macro of its guard, once it was read to the end; 0 */
 	uint32_t first;                       /* the place by which it was met first */
 };
 
-struct wb_table { /* open addressing from a 64-bit key */
-	uint64_t *key;
-	uint32_t *value; /* WB_NOWHERE: free */
-	uint32_t cap, n;
+/* Where a search starts. */
+struct wb_origin {
+	uint32_t list, dir; /* dir: looked at before the list; WB_NOWHERE: none */
+	uint32_t start;     /* index in the list */
 };
-uint32_t wb_table_get(const struct wb_table *t, uint64_t key);
-void wb_table_put(struct wb_table *t, uint64_t key, uint32_t value); /* not there yet */
-void wb_table_release(struct wb_table *t);
+
+/* The result of a search. */
+struct wb_found {
+	uint32_t place;        /* WB_NOWHERE: nowhere */
+	uint32_t next;         /* where #include_next in that file starts; WB_FOUND_BESIDE: as in its includer */
+	uint32_t miss, nmiss;  /* the places probed in vain, in wb_search.probed */
+	uint32_t origin, name; /* the question */
+	uint32_t disk;         /* in which look at the disk this holds */
+	uint32_t scan;         /* the scan that has its misses */
+	const char *text;      /* of `name` */
+};
+#define WB_FOUND_BESIDE (UINT32_MAX - 1)
+
+struct wb_search_dirs {     /* a search list */
+	uint32_t *dir;      /* places of directories */
+	uint32_t n, nquote; /* those before nquote are for "" alone */
+};
+
+/* What was true of an entity of the kept scan before a later one changed it. */
+struct wb_entity_undo {
+	uint32_t entity, guard;
+	bool once, imported, included, twice;
+};
 
 struct wb_search {
 	struct wb_idents *idents;
 	struct wb_program_store *store;
-	uint32_t scan, cwd;
-	uint32_t disk;   /* the present look at the disk */
-	uint64_t moment; /* that of the last request; 0 */
+	uint32_t scan, kept; /* the numbers that count now; kept: WB_NOWHERE when there is none */
+	uint32_t last;       /* number given */
+	uint32_t cwd;
+	uint32_t disk;     /* the present look at the disk */
+	uint64_t moment;   /* that of the last request; 0 */
+	uint32_t era;      /* changes when everything is forgotten */
+	uint32_t replaced; /* how often a file's program gave way to another one */
 	unsigned lex;
 	const struct wb_overlay_file *overlay;
 	size_t noverlay;
@@ -59,22 +94,46 @@ struct wb_search {
 	struct wb_entity *entity;
 	uint32_t nentity;
 	size_t entity_cap;
-	struct wb_table by_path;  /* (cwd, path) -> place */
-	struct wb_table by_name;  /* (directory's place, name) -> place */
-	struct wb_table by_inode; /* -> entity */
-	struct wb_table found; /* (where the search starts, name) -> index of the directory that has it, in this scan */
-	uint32_t *dir;         /* the search list: places of directories */
-	uint32_t ndir, nquote; /* those before nquote are for "" alone */
-	size_t dir_cap;
-	uint32_t *miss; /* places probed in vain in this scan */
-	size_t nmiss, miss_cap;
+	struct wb_origin *origin;
+	uint32_t norigin;
+	size_t origin_cap;
+	struct wb_found *found;
+	uint32_t nfound;
+	size_t found_cap;
+	uint32_t *probed;
+	size_t nprobed, probed_cap;
+	struct wb_search_dirs *list;
+	uint32_t nlist;
+	size_t list_cap;
+	struct wb_table by_path;   /* (cwd, path) -> place */
+	struct wb_table by_name;   /* (directory's place, name) -> place */
+	struct wb_table by_inode;  /* -> entity */
+	struct wb_table by_origin; /* (list, directory or start) -> origin */
+	struct wb_table by_search; /* (origin, name) -> found */
+	struct wb_table by_list;   /* a hash over the directories -> list */
+	uint32_t in_use;           /* the search list of this scan */
+	uint32_t *miss;            /* plain places probed in vain in this scan */
+	size_t nmiss, miss_cap, kept_miss;
+	struct wb_entity_undo *undo;
+	size_t nundo, undo_cap;
 	struct wb_buf path; /* scratch */
 };
 
 void wb_search_init(struct wb_search *s, struct wb_idents *idents, struct wb_program_store *store);
 void wb_search_release(struct wb_search *s);
-/* Start a scan: forget what stood where. */
-void wb_search_begin(struct wb_search *s, const struct wb_scan_request *req, unsigned lex);
+/* Prepare for a request: look at the disk anew unless it is of the same moment as the one before. */
+void wb_search_look(struct wb_search *s, const struct wb_scan_request *req, unsigned lex);
+/* Start a scan with nothing met. */
+void wb_search_begin(struct wb_search *s);
+/* What was met up to now is kept for the scans that go back to it; the present one goes on from it. */
+void wb_search_keep(struct wb_search *s);
+/* Start a scan from what is kept. */
+void wb_search_back(struct wb_search *s);
+
+static inline bool wb_search_met(const struct wb_search *s, uint32_t scan)
+{
+	return scan == s->scan || scan == s->kept;
+}
 
 /* One more directory of the search list is `path`; missing ones are dropped. False: it is no directory. */
 enum wb_search_group { WB_SEARCH_QUOTE, WB_SEARCH_ANGLED, WB_SEARCH_SYSTEM, WB_SEARCH_AFTER, WB_SEARCH_GROUPS };
@@ -82,21 +141,27 @@ struct wb_search_list {
 	const char *path;
 	enum wb_search_group group;
 };
-bool wb_search_dirs(struct wb_search *s, const struct wb_search_list *list, size_t n);
+bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_t n);
 
 /* The place of a path as spelled. */
 uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n);
-/* The file `name` in directory `dir` (a place); the place when there is such a file, else WB_NOWHERE. */
+/* The origin of #include <>, of #include "" in a file of directory `dir`, of #include_next. */
+uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start);
+/* Search from `origin`. Borrowed until the next search; the place, if any, has been met. */
+const struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name);
+/* As before, when the site's own memory may know it already. */
+const struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name);
+/* The file `name` in directory `dir` (a place) alone; the place when there is such a file, else WB_NOWHERE. */
 uint32_t wb_search_in(struct wb_search *s, uint32_t dir, uint32_t name);
-/* The first directory of the list from `start` on that has the file; *at is its index. */
-uint32_t wb_search_list_from(struct wb_search *s, uint32_t start, uint32_t name, uint32_t *at);
-/* A path by itself: absolute names, the source. */
+/* A path by itself: the source. */
 uint32_t wb_search_path(struct wb_search *s, const char *path, size_t n);
 /* The directory that holds a place. */
 uint32_t wb_search_parent(struct wb_search *s, uint32_t place);
-/* What a place that is a file holds; NULL: it cannot be read. Borrowed until the next scan. place.id is that of the
- * bytes. */
+/* What a place that is a file holds; NULL: it cannot be read. Borrowed until the next look at the disk. place.id is
+ * that of the bytes. */
 const struct wb_program *wb_search_program(struct wb_search *s, uint32_t place);
+/* An entity that was met is about to change. */
+void wb_search_change(struct wb_search *s, struct wb_entity *e);
 
 static inline struct wb_str wb_search_text(const struct wb_search *s, uint32_t place)
 {

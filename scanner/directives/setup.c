@@ -34,6 +34,12 @@ static void set_rules(struct wb_base *b, const struct wb_idents *idents)
 		lex |= WB_LEX_RAW_STRINGS;
 	if (cplusplus >= 201402 || c23)
 		lex |= WB_LEX_DIGIT_SEPARATORS;
+	if (cplusplus >= 201103 || c > 199901 || (gcc && c99 && !strict && !assembler))
+		lex |= WB_LEX_U_PREFIXES;
+	if (cplusplus >= 201703 || c23)
+		lex |= WB_LEX_U8_CHARACTERS;
+	if (cxx || (c99 && !assembler))
+		lex |= WB_LEX_UNICODE;
 	if (!c89_strict)
 		lex |= WB_LEX_DIGRAPHS;
 	if (strict && !assembler && cplusplus < 201703 && !c23)
@@ -121,12 +127,47 @@ static void lexing_words(struct wb_setup *out, const struct wb_shim_request *shi
 	}
 }
 
-wb_status wb_setup_make(struct wb_setup *out, struct wb_arena *a, struct wb_idents *idents, const struct wb_base *base,
-			const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+struct wb_str wb_setup_key(struct wb_arena *a, const struct wb_base *base, const struct wb_scan_request *req)
+{
+	const struct wb_command *cmd = req->cmd;
+	struct wb_buf key = WB_BUF_INIT;
+	wb_buf_add(&key, (const char *)&base->id, sizeof base->id);
+	wb_buf_add(&key, cmd->cwd, strlen(cmd->cwd) + 1);
+	wb_buf_addc(&key, (char)cmd->pch_role);
+	if (cmd->pch_header)
+		wb_buf_add(&key, cmd->pch_header, strlen(cmd->pch_header));
+	wb_buf_addc(&key, '\0');
+	for (size_t i = 0; i < cmd->narg; i++) {
+		const struct wb_arg *arg = &cmd->arg[i];
+		bool output = arg->option && (arg->option->operand == WB_OPERAND_FILE_OUT ||
+					      arg->option->operand == WB_OPERAND_PATH_TEXT);
+		wb_buf_addc(&key, (char)(1 + arg->wrap));
+		if (arg->spelling)
+			wb_buf_add(&key, arg->spelling, strlen(arg->spelling));
+		wb_buf_addc(&key, arg->separate ? '\1' : '\0');
+		if (arg->value && !output && i != cmd->source_arg)
+			wb_buf_add(&key, arg->value, strlen(arg->value));
+		wb_buf_addc(&key, '\0');
+	}
+	struct wb_str out = {wb_arena_memdup(a, key.p, key.n), key.n};
+	wb_buf_release(&key);
+	return out;
+}
+
+static wb_status fill(struct wb_setup *out, struct wb_idents *idents, const struct wb_base *base,
+		      const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
 {
 	struct wb_shim_request shim;
-	WB_TRY(wb_invocation_make(&shim, a, req, reason, err));
-	*out = (struct wb_setup){.lex = base->lex, .rules = base->rules};
+	struct wb_arena *a = &out->arena, scratch;
+	wb_arena_init(&scratch);
+	wb_status s = wb_invocation_make(&shim, &scratch, req, reason, err);
+	if (!wb_is_ok(s)) {
+		wb_arena_release(&scratch);
+		return s;
+	}
+	out->base = base;
+	out->lex = base->lex;
+	out->rules = base->rules;
 	lexing_words(out, &shim);
 	/* The compiler's own macros come first there; the base has them already. */
 	out->macros = wb_program_new(idents, shim.predefines + req->tc->macros_len,
@@ -138,11 +179,49 @@ wb_status wb_setup_make(struct wb_setup *out, struct wb_arena *a, struct wb_iden
 						     [WB_SHIM_SYSTEM] = WB_SEARCH_SYSTEM,
 						     [WB_SHIM_AFTER] = WB_SEARCH_AFTER};
 	for (size_t i = 0; i < shim.ndir; i++)
-		out->dir[i] = (struct wb_search_list){shim.dir[i].path, group[shim.dir[i].group]};
+		out->dir[i] = (struct wb_search_list){wb_arena_strdup(a, shim.dir[i].path), group[shim.dir[i].group]};
 	out->forced = wb_arena_array(a, shim.nforced + 1, sizeof *out->forced);
 	out->nforced = shim.nforced;
 	for (size_t i = 0; i < shim.nforced; i++)
-		out->forced[i] = (struct wb_forced){shim.forced[i].name, shim.forced[i].arg, shim.forced[i].prefix,
-						    shim.forced[i].optional};
-	return wb_ok();
+		out->forced[i] = (struct wb_forced){wb_arena_strdup(a, shim.forced[i].name), shim.forced[i].arg,
+						    shim.forced[i].prefix, shim.forced[i].optional};
+	wb_arena_release(&scratch);
+	return s;
+}
+
+wb_status wb_setup_make(struct wb_setup **out, struct wb_idents *idents, const struct wb_base *base,
+			const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+{
+	struct wb_setup *s = wb_xcalloc(1, sizeof *s);
+	atomic_init(&s->refs, 1);
+	wb_arena_init(&s->arena);
+	wb_status status = fill(s, idents, base, req, reason, err);
+	if (wb_is_ok(status))
+		*out = s;
+	else
+		wb_setup_unref(s);
+	return status;
+}
+
+struct wb_setup *wb_setup_ref(struct wb_setup *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void wb_setup_unref(struct wb_setup *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	wb_program_unref(s->macros);
+	wb_arena_release(&s->arena);
+	free(s);
+}
+
+uint32_t wb_setup_rules(const struct wb_setup *s)
+{
+	const struct wb_expression_rules *r = &s->rules;
+	return (uint32_t)(r->cxx | r->operator_names << 1 | r->bool_words << 2 | r->bool_unsure << 3 |
+			  r->digit_separators << 4 | r->unsigned_char << 5 | r->unsigned_wchar << 6 |
+			  s->base->strict_comma << 7);
 }

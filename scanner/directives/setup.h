@@ -32,8 +32,11 @@ struct wb_forced {
 	bool prefix, optional;
 };
 
-/* What one command adds. Memory in the request's arena, but for `macros`. */
+/* What a command says besides its source and its outputs; shared by all commands that say the same. Read-only once
+ * made; thread-safe references. */
 struct wb_setup {
+	atomic_uint refs;
+	const struct wb_base *base;
 	unsigned lex;
 	struct wb_expression_rules rules;
 	struct wb_program *macros; /* -D and -U; a reference */
@@ -42,10 +45,17 @@ struct wb_setup {
 	struct wb_forced *forced;
 	size_t nforced;
 	bool embed_dirs;
+	struct wb_arena arena;
 };
 
-/* WB_EUNSCANNABLE: an argument means something that is not modelled. */
-wb_status wb_setup_make(struct wb_setup *out, struct wb_arena *a, struct wb_idents *idents, const struct wb_base *base,
+/* The setup of a request, as text that is equal for equal ones; memory in `a`. */
+struct wb_str wb_setup_key(struct wb_arena *a, const struct wb_base *base, const struct wb_scan_request *req);
+/* One reference, the caller's. WB_EUNSCANNABLE: an argument means something that is not modelled. */
+wb_status wb_setup_make(struct wb_setup **out, struct wb_idents *idents, const struct wb_base *base,
 			const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err);
+struct wb_setup *wb_setup_ref(struct wb_setup *s);
+void wb_setup_unref(struct wb_setup *s); /* NULL is fine */
+/* A small number for the rules by which conditions are evaluated. */
+uint32_t wb_setup_rules(const struct wb_setup *s);
 
 #endif

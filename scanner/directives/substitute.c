@@ -32,11 +32,16 @@ static bool spell(struct wb_macros *m, struct wb_buf *out, const struct wb_tok *
 static bool stringify(struct substitution *s, const struct wb_list *raw, uint8_t flags)
 {
 	struct wb_buf text = WB_BUF_INIT;
+	bool space = false;
 	wb_buf_addc(&text, '"');
 	for (size_t i = 0; i < raw->n; i++) {
 		const struct wb_tok *t = &raw->v[i];
-		if (i > 0 && (t->flags & WB_TOK_SPACE))
+		space = space || (t->flags & WB_TOK_SPACE);
+		if (t->kind == WB_TOK_EMPTY)
+			continue;
+		if (text.n > 1 && space)
 			wb_buf_addc(&text, ' ');
+		space = false;
 		size_t from = text.n;
 		spell(s->m, &text, t);
 		if (t->kind != WB_TOK_STRING && t->kind != WB_TOK_CHAR)
@@ -48,11 +53,14 @@ static bool stringify(struct substitution *s, const struct wb_list *raw, uint8_t
 				text.p[k++] = '\\';
 			}
 	}
+	size_t slashes = 0;
+	while (text.p[text.n - 1 - slashes] == '\\')
+		slashes++;
 	wb_buf_addc(&text, '"');
-	uint32_t id = wb_ident_put(s->m->idents, text.p, text.n);
+	uint32_t id = slashes % 2 ? 0 : wb_ident_put(s->m->idents, text.p, text.n);
 	wb_buf_release(&text);
 	if (id == 0)
-		return wb_expand_doubt(s->m, "too many different words");
+		return wb_expand_doubt(s->m, slashes % 2 ? "# makes no string" : "too many different words");
 	wb_toks_push(&s->out, (struct wb_tok){id, WB_TOK_STRING, flags & WB_TOK_SPACE, 0});
 	return true;
 }
@@ -136,13 +144,12 @@ static size_t closing(const struct wb_tok *b, size_t n, size_t i)
 	return n;
 }
 
-/* __VA_OPT__(content): b[*i] is the word; afterwards *i is the closing parenthesis. */
-static bool optional(struct substitution *s, const struct wb_tok *b, size_t n, size_t *i, bool glue, bool glued,
-		     unsigned depth)
+/* What __VA_OPT__(content) stands for; b[*i] is the word, afterwards *i is the closing parenthesis. */
+static bool content(struct substitution *s, const struct wb_tok *b, size_t n, size_t *i, unsigned depth,
+		    struct wb_toks *out)
 {
-	uint8_t flags = b[*i].flags;
 	size_t open = *i + 1, close = open < n && is_punct(&b[open], WB_P_LPAREN) ? closing(b, n, open) : n;
-	if (close >= n || depth > 0)
+	if (close >= n || depth > 0 || is_punct(&b[open + 1], WB_P_HASHHASH) || is_punct(&b[close - 1], WB_P_HASHHASH))
 		return wb_expand_doubt(s->m, "__VA_OPT__ is not understood here");
 	*i = close;
 	struct wb_arg_list *last = &s->arg[s->d->nparam - 1];
@@ -150,9 +157,47 @@ static bool optional(struct substitution *s, const struct wb_tok *b, size_t n, s
 	bool good = expanded(s, last);
 	if (good && last->expanded.n)
 		good = run(&in, b + open + 1, close - open - 1, depth + 1);
-	struct wb_list content = {in.out.v, in.out.n};
-	good = good && append(s, &content, glue, glued, flags);
+	*out = in.out;
+	return good;
+}
+
+/* __VA_OPT__(content) itself, and # in front of it. */
+static bool optional(struct substitution *s, const struct wb_tok *b, size_t n, size_t *i, bool glue, bool glued,
+		     unsigned depth)
+{
+	uint8_t flags = b[*i].flags;
+	struct wb_toks inner = {0};
+	bool good = content(s, b, n, i, depth, &inner);
+	struct wb_list list = {inner.v, inner.n};
+	good = good && append(s, &list, glue, glued, flags);
+	wb_toks_release(&inner);
+	return good;
+}
+
+static bool is_optional(const struct substitution *s, const struct wb_tok *t)
+{
+	return (s->d->flags & WB_DEFINE_VARIADIC) && t->kind == WB_TOK_IDENT && t->text == WB_WORD_VA_OPT;
+}
+
+/* "#x" and "#__VA_OPT__(...)": b[*i] is the #; afterwards *i is the last token that was used. */
+static bool quote(struct substitution *s, const struct wb_tok *b, size_t n, size_t *i, bool glue, unsigned depth)
+{
+	uint8_t flags = b[*i].flags;
+	struct substitution in = {s->m, s->d, s->arg, s->has_variadic, {0}};
+	struct wb_toks inner = {0};
+	const struct wb_tok *what = &b[++*i];
+	bool good;
+	if (what->aux) {
+		good = stringify(&in, &s->arg[what->aux - 1].raw, flags);
+	} else {
+		good = content(s, b, n, i, depth, &inner);
+		struct wb_list list = {inner.v, inner.n};
+		good = good && stringify(&in, &list, flags);
+	}
+	struct wb_list one = {in.out.v, in.out.n};
+	good = good && append(s, &one, glue, false, flags);
 	wb_toks_release(&in.out);
+	wb_toks_release(&inner);
 	return good;
 }
 
@@ -171,14 +216,10 @@ static bool run(struct substitution *s, const struct wb_tok *b, size_t n, unsign
 		bool good;
 		if (glue && s->out.n == 0)
 			return wb_expand_doubt(s->m, "## without a left side");
-		if (function && is_punct(t, WB_P_HASH) && i + 1 < n && b[i + 1].kind == WB_TOK_IDENT && b[i + 1].aux) {
-			struct substitution in = {s->m, s->d, s->arg, s->has_variadic, {0}};
-			good = stringify(&in, &s->arg[b[i + 1].aux - 1].raw, t->flags);
-			struct wb_list one = {in.out.v, in.out.n};
-			good = good && append(s, &one, glue, false, t->flags);
-			wb_toks_release(&in.out);
-			i++;
-		} else if (variadic && t->kind == WB_TOK_IDENT && t->text == WB_WORD_VA_OPT) {
+		if (function && is_punct(t, WB_P_HASH) && i + 1 < n && b[i + 1].kind == WB_TOK_IDENT &&
+		    (b[i + 1].aux || is_optional(s, &b[i + 1]))) {
+			good = quote(s, b, n, &i, glue, depth);
+		} else if (is_optional(s, t)) {
 			good = optional(s, b, n, &i, glue, i + 1 < n, depth);
 			if (good && s->out.n && s->out.v[s->out.n - 1].kind == WB_TOK_EMPTY && i + 1 < n &&
 			    !is_punct(&b[i + 1], WB_P_HASHHASH) && !glue)
@@ -195,7 +236,7 @@ static bool run(struct substitution *s, const struct wb_tok *b, size_t n, unsign
 				s->out.n--;
 				good = append(s, &arg->raw, false, glued, t->flags);
 			} else if (glue || glued) {
-				good = append(s, &arg->raw, glue && !comma, glued, t->flags);
+				good = append(s, &arg->raw, glue && !comma, glued, comma ? 0 : t->flags);
 			} else {
 				good = expanded(s, arg) && append(s, &arg->expanded, false, false, t->flags);
 			}

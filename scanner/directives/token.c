@@ -26,6 +26,38 @@ bool wb_is_word_byte(unsigned char c, unsigned lex)
 	       (c == '$' && (lex & WB_LEX_DOLLARS));
 }
 
+/* Ranges of letters that the tables of C99, C11, C++ and Unicode (XID) have in common. */
+static const struct {
+	uint32_t from, to;
+} letters[] = {{0xc0, 0xd6},   {0xd8, 0xf6},     {0xf8, 0x1f5},    {0x391, 0x3a1},   {0x3a3, 0x3c9},
+	       {0x410, 0x44f}, {0x3041, 0x3093}, {0x30a1, 0x30f6}, {0x4e00, 0x9fa5}, {0xac00, 0xd7a3}};
+
+bool wb_is_plain_word(const char *p, size_t n, unsigned lex)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+		if (c < 0x80)
+			continue;
+		/* U+00C0 to U+D7A3 are two or three bytes. */
+		size_t more = (c & 0xe0) == 0xc0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : 0;
+		uint32_t code = c & (more == 1 ? 0x1f : 0x0f);
+		if (!(lex & WB_LEX_UNICODE) || more == 0 || i + more >= n)
+			return false;
+		for (; more; more--) {
+			c = (unsigned char)p[++i];
+			if ((c & 0xc0) != 0x80)
+				return false;
+			code = code << 6 | (c & 0x3f);
+		}
+		bool known = false;
+		for (size_t k = 0; k < sizeof letters / sizeof *letters; k++)
+			known = known || (code >= letters[k].from && code <= letters[k].to);
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -81,7 +113,7 @@ static size_t number_length(const char *p, size_t n, unsigned lex)
 	for (; i < n; i++) {
 		if ((p[i] == '+' || p[i] == '-') && strchr("eEpP", p[i - 1]))
 			continue;
-		if (p[i] == '\'' && (lex & WB_LEX_DIGIT_SEPARATORS) && i + 1 < n &&
+		if (p[i] == '\'' && (lex & WB_LEX_DIGIT_SEPARATORS) && i + 1 < n && (unsigned char)p[i + 1] < 0x80 &&
 		    wb_is_word_byte((unsigned char)p[i + 1], 0))
 			continue;
 		if (p[i] != '.' && !wb_is_word_byte((unsigned char)p[i], lex))
@@ -117,15 +149,42 @@ static size_t raw_length(const char *p, size_t n, size_t i)
 	return 0;
 }
 
-static bool is_prefix(const char *p, size_t n, bool *raw)
+static bool is_prefix(const char *p, size_t n, char quote, unsigned lex, bool *raw)
 {
-	static const char *const prefix[] = {"L", "u", "U", "u8", "R", "LR", "uR", "UR", "u8R"};
-	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
-		if (strlen(prefix[i]) == n && memcmp(prefix[i], p, n) == 0) {
-			*raw = i >= 4;
-			return true;
-		}
+	static const struct {
+		const char *text;
+		unsigned needs;
+	} prefix[] = {{"L", 0},
+		      {"u", WB_LEX_U_PREFIXES},
+		      {"U", WB_LEX_U_PREFIXES},
+		      {"u8", WB_LEX_U_PREFIXES},
+		      {"R", WB_LEX_RAW_STRINGS},
+		      {"LR", WB_LEX_RAW_STRINGS},
+		      {"uR", WB_LEX_RAW_STRINGS | WB_LEX_U_PREFIXES},
+		      {"UR", WB_LEX_RAW_STRINGS | WB_LEX_U_PREFIXES},
+		      {"u8R", WB_LEX_RAW_STRINGS | WB_LEX_U_PREFIXES}};
+	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
+		if (strlen(prefix[i].text) != n || memcmp(prefix[i].text, p, n) != 0)
+			continue;
+		*raw = i >= 4;
+		if (quote == '\'' && (*raw || (i == 3 && !(lex & WB_LEX_U8_CHARACTERS))))
+			return false;
+		return (lex & prefix[i].needs) == prefix[i].needs;
+	}
 	return false;
+}
+
+/* Length of the universal character name (or what may be one) and the rest of the word, or number, at the backslash p.
+ */
+static size_t universal_length(const char *p, size_t n, unsigned lex)
+{
+	if (n < 2 || *p != '\\' || (p[1] != 'u' && p[1] != 'U' && p[1] != 'N'))
+		return 0;
+	size_t i = 1;
+	while (i < n && (wb_is_word_byte((unsigned char)p[i], lex) || p[i] == '{' || p[i] == '}' ||
+			 (p[i] == '\\' && i + 1 < n && strchr("uUN", p[i + 1]) && p[i + 1])))
+		i++;
+	return i;
 }
 
 /* Is what was lexed so far "... __has_include (" ? */
@@ -143,33 +202,27 @@ static bool opens_header(const struct wb_toks *t, size_t first)
 static uint8_t one(const char *p, size_t n, unsigned lex, size_t *length, uint16_t *aux)
 {
 	*aux = 0;
+	size_t universal;
 	if (is_digit(*p) || (*p == '.' && n > 1 && is_digit(p[1]))) {
 		*length = number_length(p, n, lex);
-		return WB_TOK_NUMBER;
+		universal = universal_length(p + *length, n - *length, lex);
+		*length += universal;
+		return universal ? WB_TOK_OTHER : WB_TOK_NUMBER;
 	}
 	size_t word = 0;
+	bool raw = false;
 	while (word < n && wb_is_word_byte((unsigned char)p[word], lex))
 		word++;
-	if (word < n && (p[word] == '"' || p[word] == '\'')) {
-		bool raw = false;
-		if (word == 0 || (word <= 3 && is_prefix(p, word, &raw) && (!raw || p[word] == '"'))) {
-			raw = raw && (lex & WB_LEX_RAW_STRINGS);
-			/* Without raw strings, "R" is a word of its own. */
-			bool splits = word > 0 && p[word - 1] == 'R' && !raw;
-			size_t quoted = splits ? 0 : raw ? raw_length(p, n, word) : quoted_length(p, n, word);
-			if (quoted) {
-				*length = quoted;
-				return p[word] == '"' ? WB_TOK_STRING : WB_TOK_CHAR;
-			}
-			if (!splits) {
-				*length = n; /* no end: the rest of the line */
-				return WB_TOK_OTHER;
-			}
-		}
+	if (word < n && (p[word] == '"' || p[word] == '\'') &&
+	    (word == 0 || (word <= 3 && is_prefix(p, word, p[word], lex, &raw)))) {
+		size_t quoted = raw ? raw_length(p, n, word) : quoted_length(p, n, word);
+		*length = quoted ? quoted : n; /* no end: the rest of the line */
+		return !quoted ? WB_TOK_OTHER : p[word] == '"' ? WB_TOK_STRING : WB_TOK_CHAR;
 	}
-	if (word) {
-		*length = word;
-		return WB_TOK_IDENT;
+	universal = universal_length(p + word, n - word, lex);
+	if (word || universal) {
+		*length = word + universal;
+		return universal || !wb_is_plain_word(p, word, lex) ? WB_TOK_OTHER : WB_TOK_IDENT;
 	}
 	uint8_t punct = punctuator(p, n, lex, aux);
 	*length = punct ? punct : 1;

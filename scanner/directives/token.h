@@ -68,7 +68,11 @@ enum wb_lex_flag {
 	WB_LEX_DIGRAPHS = 16,
 	WB_LEX_TRIGRAPHS = 32,
 	WB_LEX_DOLLARS = 64,
-	WB_LEX_MODULES = 128, /* `import` and `module` mean something (C++20) */
+	WB_LEX_MODULES = 128,       /* `import` and `module` mean something (C++20) */
+	WB_LEX_U_PREFIXES = 256,    /* u"", U"", u8"" and their kin are one token */
+	WB_LEX_U8_CHARACTERS = 512, /* so is u8'' */
+	WB_LEX_UNICODE = 1024,      /* identifiers may have letters beyond ASCII */
+	WB_LEX_ALL = 2047,
 };
 
 struct wb_toks {
@@ -80,6 +84,9 @@ void wb_toks_push(struct wb_toks *t, struct wb_tok tok);
 void wb_toks_release(struct wb_toks *t);
 
 bool wb_is_word_byte(unsigned char c, unsigned lex); /* may stand in an identifier */
+/* Are the bytes of a word beyond ASCII letters that every version of every compiler takes for such? The standards have
+ * changed their minds about the others. */
+bool wb_is_plain_word(const char *p, size_t n, unsigned lex);
 
 /* Append the tokens of `text` to `out`. `headers`: <x> behind "__has_include (" is one token. False: the table of
  * spellings is full. */

@@ -1,5 +1,5 @@
 /* unit.h — one translation unit being scanned, and the memory that a thread keeps from one to the next. Shared by
- * interpret.c, builtin.c and record.c. One thread. */
+ * interpret.c, prefix.c, condition.c, builtin.c and record.c. One thread. */
 #ifndef WB_SCANNER_DIRECTIVES_UNIT_H
 #define WB_SCANNER_DIRECTIVES_UNIT_H
 
@@ -10,28 +10,24 @@ enum { WB_MAX_INCLUDE_DEPTH = 200, WB_MAX_DIRECTIVES = 100000000 };
 /* A file that is being read. */
 struct wb_frame {
 	const struct wb_program *program;
+	struct wb_site *site; /* of the program */
 	uint32_t pc;
 	uint32_t node;  /* UINT32_MAX: the command line */
-	uint32_t place; /* as spelled */
+	uint32_t place; /* as spelled; WB_NOWHERE: the command line */
 	uint32_t entity;
-	uint32_t dir;  /* where "x" is looked for first */
-	uint32_t next; /* where #include_next starts in the list; WB_NOWHERE: as #include */
-	uint32_t line; /* of the directive that is being read */
-	bool several;  /* it goes over more than one physical line */
-	bool guards;   /* the macro of the guard was not defined when the file was entered */
-	bool prefix;   /* the precompiled header's own header */
+	uint32_t dir;    /* where "x" is looked for first */
+	uint32_t origin; /* of "x" */
+	uint32_t next;   /* where #include_next starts in the list; WB_NOWHERE: as #include */
+	uint32_t line;   /* of the directive that is being read */
+	bool several;    /* it goes over more than one physical line */
+	bool guards;     /* the macro of the guard was not defined when the file was entered */
+	bool prefix;     /* the precompiled header's own header */
 };
 
 struct wb_node {
 	uint32_t place, plain;
 	uint32_t flags, first_edge;
 	uint32_t program_flags;
-};
-
-struct wb_link {
-	uint32_t from, to, line, name;
-	uint8_t kind;
-	bool skipped, in_prefix;
 };
 
 struct wb_pushed {
@@ -43,6 +39,26 @@ struct wb_open_question {
 	uint32_t word, operand;
 };
 
+/* How a condition came out, by the macros that it looked at. */
+struct wb_verdict {
+	uint32_t rules; /* of the language */
+	uint16_t nread;
+	bool holds;
+	struct wb_read read[];
+};
+
+/* What all units that begin alike share: the macros, files and edges of their forced includes. */
+struct wb_prefix {
+	struct wb_setup *setup; /* a reference; NULL: nothing is kept */
+	uint32_t disk, era, replaced, cwd;
+	size_t nnode, nedge, npushed;
+	uint64_t steps;
+	bool file_macro, time_macro, modules;
+	struct wb_node *node; /* as they were */
+	struct wb_pushed *pushed;
+	size_t node_cap, pushed_cap;
+};
+
 struct wb_unit {
 	struct wb_idents *idents;
 	struct wb_search search;
@@ -50,20 +66,25 @@ struct wb_unit {
 	struct wb_table answer; /* (base, question, operand) -> value */
 	/* of one scan */
 	const struct wb_scan_request *req;
-	const struct wb_base *base;
-	const struct wb_setup *setup;
+	struct wb_setup *setup;
 	struct wb_arena *arena;
 	struct wb_frame frame[WB_MAX_INCLUDE_DEPTH + 2];
 	unsigned nframe;
 	struct wb_node *node;
 	size_t nnode, node_cap;
-	struct wb_link *link;
-	size_t nlink, link_cap;
+	struct wb_edge *edge; /* names are those of the table of spellings */
+	size_t nedge, edge_cap;
 	struct wb_pushed *pushed;
 	size_t npushed, pushed_cap;
 	struct wb_open_question *open;
 	size_t nopen, open_cap;
+	uint32_t angled; /* the origin of #include <> */
 	uint64_t steps;
+	struct wb_prefix prefix;
+	unsigned char *verdict; /* pool of struct wb_verdict */
+	size_t nverdict, verdict_cap;
+	uint32_t verdict_era, rules;
+	uint64_t ended; /* wb_programs_ended() when the verdicts were known to be good */
 	bool in_prefix, stop, failed, modules, file_macro, time_macro;
 	const char *doubt, *doubt_where; /* why this engine is not sure, and about what; NULL, "" */
 	const char *diagnostics;
@@ -73,23 +94,34 @@ void wb_unit_init(struct wb_unit *u, struct wb_idents *idents, struct wb_program
 void wb_unit_release(struct wb_unit *u);
 
 /* interpret.c: one pass over the unit. Questions that have no answer yet count as 0 and are in u->open. */
-void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, const struct wb_base *base,
-		 const struct wb_setup *setup, struct wb_arena *a);
+void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb_setup *setup, struct wb_arena *a);
 /* Give up; the first reason stays. `where` is a place or WB_NOWHERE. Returns false. */
 bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where);
-/* Look up a header as the current frame's #include would; *next is where #include_next in it will start. */
-uint32_t wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next, uint32_t *next);
+/* Look up a header as the current frame's #include would. Borrowed until the next look-up. */
+const struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next);
 /* The file of an #embed. */
 uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled);
 /* A header name from what macros left: "x" or < ... >. False: a doubt. */
 bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name, bool *angled);
+
+/* condition.c: does the condition of an IF or ELIF of the current frame hold? False too when it is not understood: then
+ * u->macros.doubt is set. */
+bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d);
+/* Forget verdicts that may speak of programs that are gone. */
+void wb_unit_check_verdicts(struct wb_unit *u);
+
+/* prefix.c: start from the kept state if the request begins like the unit that left it. */
+bool wb_unit_resume(struct wb_unit *u);
+/* Keep the present state, in which the forced includes have just been read. */
+void wb_unit_keep(struct wb_unit *u);
+void wb_prefix_drop(struct wb_prefix *p);
 
 /* builtin.c */
 bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct wb_tok *out);
 
 /* record.c */
 uint32_t wb_unit_node(struct wb_unit *u, uint32_t place);
-struct wb_link *wb_unit_link(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, uint32_t name);
+struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, const char *name);
 /* Is the result certain? WB_EUNSCANNABLE with *reason when not. */
 wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err);
 void wb_unit_graph(struct wb_graph *out, struct wb_unit *u);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < p->nop; i++) {
 		const struct wb_directive *d = &p->op[i];
 		if (d->op == WB_OP_DEFINE) {
-			wb_macro_define(&macros, &p->define[d->a]);
+			wb_macro_define(&macros, p->define[d->a].name, &p->define[d->a]);
 		} else if (d->op == WB_OP_UNDEF) {
 			wb_macro_undef(&macros, d->a);
 		} else if (d->op == WB_OP_IF || d->op == WB_OP_ELIF) {

@@ -1,0 +1,66 @@
+/* condition.c — whether conditions hold. An answer is kept with the macros that were looked at on the way: while these
+ * are what they were, the next unit needs no evaluation. */
+#include "scanner/directives/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_VERDICTS ((size_t)32 << 20) /* bytes of one thread */
+enum { UNSTEADY = UINT32_MAX };
+
+void wb_unit_check_verdicts(struct wb_unit *u)
+{
+	uint64_t now = wb_programs_ended();
+	if (now == u->ended && u->nverdict <= MAX_VERDICTS)
+		return;
+	u->ended = now;
+	u->nverdict = 0;
+	u->verdict_era++;
+}
+
+static bool still_holds(const struct wb_unit *u, const struct wb_verdict *v)
+{
+	if (v->rules != u->rules)
+		return false;
+	for (uint32_t i = 0; i < v->nread; i++)
+		if (wb_macro_get(&u->macros, v->read[i].name) != v->read[i].def)
+			return false;
+	return true;
+}
+
+static uint32_t keep(struct wb_unit *u, bool holds)
+{
+	const struct wb_macros *m = &u->macros;
+	size_t size = sizeof(struct wb_verdict) + m->nread * sizeof *m->read;
+	if (u->verdict_cap - u->nverdict < size) {
+		u->verdict_cap = u->verdict_cap ? 2 * u->verdict_cap : 1 << 16;
+		u->verdict = wb_xrealloc(u->verdict, u->verdict_cap);
+	}
+	uint32_t at = (uint32_t)u->nverdict;
+	struct wb_verdict *v = (struct wb_verdict *)(void *)(u->verdict + at);
+	*v = (struct wb_verdict){.rules = u->rules, .nread = (uint16_t)m->nread, .holds = holds};
+	memcpy(v->read, m->read, m->nread * sizeof *m->read);
+	u->nverdict += size;
+	return at;
+}
+
+bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d)
+{
+	const struct wb_frame *f = &u->frame[u->nframe - 1];
+	struct wb_site *site = f->site ? &f->site[d->site] : NULL;
+	struct wb_macros *m = &u->macros;
+	bool holds = false, kept = site && site->key == u->verdict_era;
+	if (kept && site->value != UNSTEADY) {
+		const struct wb_verdict *v = (const struct wb_verdict *)(const void *)(u->verdict + site->value);
+		if (still_holds(u, v))
+			return v->holds;
+	}
+	m->reading = true;
+	m->unsteady = kept && site->value == UNSTEADY;
+	m->nread = 0;
+	bool understood = wb_expression_evaluate(&holds, m, &u->setup->rules, f->program->tok + d->a, d->b);
+	m->reading = false;
+	if (site && understood)
+		*site = (struct wb_site){u->verdict_era, m->unsteady ? UNSTEADY : keep(u, holds)};
+	return understood && holds;
+}
