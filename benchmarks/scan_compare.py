@@ -1,130 +1,154 @@
-"""Time three scanners on the same compile commands: scan_compare.py WAYBILL RUNDIR BUILD...; prints the table.
+"""Time scanners on the same compile commands: scan_compare.py [--all] WAYBILLD SCAN_REASK SCRATCH DATABASE...
 
-Also compares the sets of files: what Waybill lists below the project must be what the compiler's -M lists there.
+Prints the table, what of the goals is met, and whether clang-scan-deps and Waybill found the same files. CPU is user and
+system time of the process and of what it started; a unit's share is that divided by their number.
 """
+import functools
 import json
 import os
 import re
-import resource
 import shlex
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
-waybill, rundir, *builds = sys.argv[1:]
-commands = []
-for build in builds:
-    # Not compile_commands.json: CMake 3.25 does not quote a space in an object's name there.
-    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", "all"], check=True, capture_output=True, text=True).stdout
-    for line in lines.splitlines():
-        words = shlex.split(line)
-        if "-c" in words and "-o" in words and words[words.index("-c") + 1].endswith((".cpp", ".cc", ".c")):
-            commands.append((build, words, words[words.index("-c") + 1]))
-commands.sort(key=lambda c: c[2])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "interop"))
+import scan_oracle  # noqa: E402
+
+TOUCHED = ("toolchains", "scan-facts")  # what compilers have answered; anything else in the cache would spare work
+M_SAMPLE = 40  # units that are given to clang -M, evenly spread: it takes minutes for a corpus
 
 
-def children():
-    r = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return r.ru_utime + r.ru_stime
+class Run:
+    """One process to its end: exit code, output, seconds of CPU and of the clock, MiB at most."""
+
+    def __init__(self, argv, scratch, cwd="/", fine=(0,), more=()):
+        env = {**scan_oracle.environment(), "WAYBILL_CACHE_DIR": f"{scratch}/cache", **dict(more)}
+        with open(f"{scratch}/stdout", "w+") as out, open(f"{scratch}/stderr", "w+") as err:
+            start = time.perf_counter()
+            p = subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            _, status, used = os.wait4(p.pid, 0)
+            self.wall = time.perf_counter() - start
+            p.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            err.seek(0)
+            self.out, self.err = out.read(), err.read()
+        self.cpu, self.rss = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+        if p.returncode not in fine:
+            sys.exit(f"failed ({p.returncode}): {shlex.join(argv)}\n{self.err[:2000]}")
 
 
-def daemon_cpu():
-    """CPU seconds of the daemon whose open files lie in this test's run directory."""
-    total, ticks = 0.0, os.sysconf("SC_CLK_TCK")
-    for pid in os.listdir("/proc"):
-        try:
-            if not pid.isdigit() or not os.readlink(f"/proc/{pid}/exe").split(" ")[0].endswith("/waybilld"):
-                continue
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if os.path.dirname(rundir).encode() not in f.read():
-                    continue
-            with open(f"/proc/{pid}/stat", "rb") as f:
-                fields = f.read().rpartition(b")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) / ticks
-        except OSError:
-            continue
-    return total
-
-
-def run(argv, cwd):
-    r = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if r.returncode != 0:
-        sys.exit(f"failed: {shlex.join(argv)}\n{r.stderr}")
-    return r.stdout
-
-
-def without_output(words):
-    """The command minus what -M must not see: -o X, -MD -MT X -MF X."""
-    out, skip = [], False
-    for w in words:
-        if skip:
-            skip = False
-        elif w in ("-o", "-MT", "-MF"):
-            skip = True
-        elif w not in ("-MD", "-MMD", "-c"):
-            out.append(w)
+def rules(text):
+    """Object -> the files of its rule; of assembler, whose objects clang-scan-deps names after a temporary file, its source."""
+    out = {}
+    for rule in re.split(r"\n(?! )", text):
+        target, colon, rest = rule.partition(":")
+        if colon:
+            source = rest.replace("\\\n", " ").split()[0]
+            out[source if source.endswith(".S") else target] = scan_oracle.rule_files(rule, "/")
     return out
 
 
-def rule_files(text, cwd):
-    words = re.sub(r"\\\n", " ", text.split(":", 1)[1])
-    return {os.path.realpath(os.path.join(cwd, w.replace("\\ ", " "))) for w in re.findall(r"(?:\\ |\S)+", words)}
+def engine(reask, scratch, database):
+    """Milliseconds a unit inside one process: first scan, files parsed, asked again; and how many files a unit has."""
+    more = {"WAYBILL_TOOLCHAINS": f"{scratch}/cache/toolchains", "WAYBILL_TEST_SHIM": f"{scratch}/shim.so"}
+    text = Run([reask, "-n", "3", database], scratch, more=more).out
+    figure = lambda pattern: float(re.search(pattern, text)[1])  # noqa: E731
+    return {
+        "first": figure(r"first scan, nothing kept: +([\d.]+) us") / 1e3,
+        "parsed": figure(r"scan again, nothing kept: +([\d.]+) us") / 1e3,
+        "asked": min(float(x) for x in re.findall(r"asked again: +([\d.]+) us with a look", text)) / 1e3,
+        "files": figure(r"on average (\d+) files"),
+    }
 
 
-def timed(function):
-    wall, cpu, daemon = time.perf_counter(), children(), daemon_cpu()
-    result = function()
-    return result, time.perf_counter() - wall, children() - cpu + daemon_cpu() - daemon
+def forget_files(scratch):
+    """What a scan may have kept of sources goes; the answers of compilers stay."""
+    for name in os.listdir(f"{scratch}/cache"):
+        if name not in TOUCHED:
+            path = f"{scratch}/cache/{name}"
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
-def compiler_m():
-    return [rule_files(run(without_output(w) + ["-M"], d), d) for d, w, _ in commands]
+def compiler_m(entries, scratch):
+    chosen = entries[:: max(1, len(entries) // M_SAMPLE)]
+    cpu = wall = 0
+    for e in chosen:
+        words = scan_oracle.arguments_of(e)
+        r = Run([words[0], "-M", *scan_oracle.preprocessing_only(words[1:])], scratch, cwd=e["directory"])
+        cpu, wall = cpu + r.cpu, wall + r.wall
+    return cpu / len(chosen), wall / len(chosen), len(chosen)
 
 
-def scan_deps(mode):
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
-        json.dump([{"directory": d, "arguments": w, "file": s} for d, w, s in commands], f)
-        f.flush()
-        run(["clang-scan-deps-22", f"-compilation-database={f.name}", "-j", "1", f"-mode={mode}"], "/")
+def main():
+    arguments = sys.argv[1:]
+    everything = arguments[0] == "--all"
+    waybilld, reask, scratch, *databases = arguments[everything:]
+    shutil.copy(f"{os.path.dirname(waybilld)}/../lib/libwaybill-clang-22.so", f"{scratch}/shim.so")
+    os.makedirs(f"{scratch}/cache/toolchains", exist_ok=True)
+    entries = []
+    for path in databases:
+        with open(path) as f:
+            entries += json.load(f)
+    database = f"{scratch}/all/compile_commands.json"
+    os.makedirs(os.path.dirname(database))
+    with open(database, "w") as f:
+        json.dump(entries, f)
+    n = len(entries)
+    scan = functools.partial(Run, [waybilld, "scan", "-j", "1", "-p", database], scratch, fine=(0, 1))
+    deps = lambda mode: Run(["clang-scan-deps-22", f"-compilation-database={database}", "-j", "1", f"-mode={mode}"], scratch)  # noqa: E731
+
+    asking = scan()
+    cpu, wall, sampled = compiler_m(entries, scratch)
+    rows = [(f"clang -M, one process each ({sampled} of them)", cpu * 1e3, wall * 1e3, None)]
+    if everything:
+        r = deps("preprocess")
+        rows.append(("clang-scan-deps, preprocess", r.cpu / n * 1e3, r.wall / n * 1e3, r.rss))
+    theirs = deps("preprocess-dependency-directives")
+    rows.append(("clang-scan-deps, directives", theirs.cpu / n * 1e3, theirs.wall / n * 1e3, theirs.rss))
+    forget_files(scratch)
+    ours = scan()
+    rows.append(("waybilld scan, cold", ours.cpu / n * 1e3, ours.wall / n * 1e3, ours.rss))
+    rows.append(("the same, and compilers asked", asking.cpu / n * 1e3, asking.wall / n * 1e3, asking.rss))
+    inside = engine(reask, scratch, database)
+    rows.append(("  in one process: files parsed", inside["parsed"], None, None))
+    rows.append(("  in one process: asked again, unchanged", inside["asked"], None, None))
+    shared = f"{scratch}/pch"
+    os.mkdir(shared)
+    subprocess.run([sys.executable, f"{os.path.dirname(os.path.abspath(__file__))}/corpus_pch.py", database, shared], check=True, capture_output=True)
+    with open(f"{shared}/compile_commands.json") as f:
+        users = [e for e in json.load(f) if "-include-pch" in scan_oracle.arguments_of(e)]
+    with open(f"{shared}/compile_commands.json", "w") as f:
+        json.dump(users, f)
+    pch = engine(reask, scratch, f"{shared}/compile_commands.json") if users else None
+    if pch:
+        rows.append(("  with a PCH for each target: first time", pch["first"], None, None))
+        rows.append(("  with a PCH for each target: files parsed", pch["parsed"], None, None))
+
+    print(f"{n} translation units, {inside['files']:.0f} files each on average; one thread; milliseconds for each unit")
+    print(f"{'':44}{'CPU':>9}{'wall':>9}{'peak MiB':>10}{'clang-scan-deps / this':>24}")
+    base = next(r[1] for r in rows if r[0].endswith("directives"))
+    for name, cpu, wall, rss in rows:
+        print(f"{name:44}{cpu:9.3f}{'' if wall is None else f'{wall:.3f}':>9}{'' if rss is None else f'{rss:.0f}':>10}{base / cpu:24.1f}")
+    goals = [("cold, times less CPU than clang-scan-deps", base * n / 1e3 / ours.cpu, 25, True), ("files parsed, ms", inside["parsed"], 0.2, False),
+             ("asked again, ms (for 400 files)", inside["asked"], 0.25, False), ("peak MiB", ours.rss, 300, False)]  # fmt: skip
+    if pch:
+        goals.insert(3, ("units that share a PCH, ms", pch["parsed"], 0.15, False))
+    for name, value, goal, more in goals if n > 1000 else []:  # of a small project, start and first looks are most
+        met = value >= goal if more else value <= goal
+        print(f"  goal: {name}: {value:.3g}, wanted {'at least' if more else 'at most'} {goal}: {'met' if met else 'NOT MET'}")
+
+    want, got = rules(theirs.out), rules(ours.out)
+    same = sum(want.get(k) == got[k] for k in got)
+    different = [k for k in got if k in want and want[k] != got[k]]
+    print(f"files found by clang-scan-deps and by Waybill: the same for {same} of {len(want)} objects, different for {len(different)}")
+    for k in different[:5]:
+        print(f"  {k}: only clang-scan-deps {sorted(want[k] - got[k])[:3]}, only Waybill {sorted(got[k] - want[k])[:3]}")
+    for line in ours.err.splitlines()[:5]:
+        print(f"  {line}")
+    return 1 if different or not same else 0
 
 
-def waybill_scan():
-    # With --format=paths there is one file a line, relative to the directory or absolute.
-    out = []
-    for d, w, _ in commands:
-        out.append({os.path.realpath(os.path.join(d, p)) for p in run([waybill, "scan", "--format=paths", "--", *w], d).split("\n") if p})
-    return out
-
-
-run([waybill, "scan", "--format=paths", "--", *commands[0][1]], commands[0][0])  # the daemon and the compiler's answers are there
-subprocess.run([waybill, "stop"], check=True, capture_output=True)
-rows = []
-oracle, wall, cpu = timed(compiler_m)
-rows.append(("clang -M, one process each", wall, cpu))
-_, wall, cpu = timed(lambda: scan_deps("preprocess"))
-rows.append(("clang-scan-deps, preprocess", wall, cpu))
-_, wall, cpu = timed(lambda: scan_deps("preprocess-dependency-directives"))
-rows.append(("clang-scan-deps, directives", wall, cpu))
-start = time.perf_counter()
-first, wall, cpu = timed(waybill_scan)
-rows.append(("waybill scan, fresh daemon", wall, cpu))
-second, wall, cpu = timed(waybill_scan)
-rows.append(("waybill scan, warm daemon", wall, cpu))
-
-n = len(commands)
-files = sum(map(len, oracle)) / n
-print(f"{n} translation units, {files:.0f} files each on average; milliseconds for each unit")
-print(f"{'':30}{'wall':>9}{'CPU':>9}{'CPU, ratio to clang -M':>25}{'to directives':>15}")
-for name, wall, cpu in rows:
-    print(f"{name:30}{wall / n * 1e3:9.1f}{cpu / n * 1e3:9.1f}{cpu / rows[0][2]:25.2f}{cpu / rows[2][2]:15.2f}")
-roots = tuple(os.path.realpath(os.path.dirname(b)) + "/" for b in builds)
-wrong = 0
-for want, got, (_, _, source) in zip(oracle, first, commands):
-    want = {f for f in want if f.startswith(roots)}
-    got = {f for f in got if f.startswith(roots) and os.path.isfile(f)}
-    if want - got:
-        wrong += 1
-        print(f"missed for {source}: {sorted(want - got)[:5]}")
-print(f"project files that -M lists and waybill does not: in {wrong} of {n} units")
-sys.exit(wrong != 0)
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,11 +1,12 @@
 /* scan_engines.c — the scan engines side by side in one process: every difference between them, and the CPU time that
  * each takes for a unit: the first pass (which reads every file) and later ones.
  *
- *	scan_engines [-e ENGINE]... [-n PASSES] [-a] [-m] [-q] COMPILE_COMMANDS_JSON...
+ *	scan_engines [-e ENGINE]... [-n PASSES] [-a] [-m] [-q] [-o FILE] COMPILE_COMMANDS_JSON...
  *
  * -e: only these engines (default: clang and directives); -a: edges must be the same too; -m: all units of a pass
- * share one look at the disk; -q: differences are counted,
- * not printed. Exits with 1 when there were differences. */
+ * share one look at the disk; -q: differences are counted, not printed; -o: a line of JSON to FILE for each entry of
+ * the databases, before anything is measured: {"index", "file", and for each engine "NAME": {"status": "ok", "failed"
+ * or "refused", "why", "files"}}. Exits with 1 when there were differences. */
 #define _GNU_SOURCE
 #include "base/path.h"
 #include "scanner/compile_database.h"
@@ -25,6 +26,8 @@ enum { MAX_ENGINES = 2 };
 struct unit {
 	struct wb_command cmd;
 	const struct wb_toolchain *tc;
+	const char *file;    /* as the database has it */
+	const char *refused; /* not for any engine: why */
 };
 
 static double cpu(void)
@@ -40,6 +43,24 @@ static void die(const struct wb_err *err)
 	exit(2);
 }
 
+/* `u->refused` when it cannot be scanned. */
+static void read_unit(struct unit *u, struct wb_arena *a, struct wb_toolchains *toolchains,
+		      const struct wb_database_entry *e)
+{
+	struct wb_err err = WB_ERR_INIT;
+	enum wb_reason reason = WB_REASON_NONE;
+	*u = (struct unit){.file = e->file, .refused = e->error};
+	if (e->error)
+		return;
+	enum wb_driver driver = wb_driver_guess(e->argv[0]);
+	if (!wb_is_ok(wb_command_parse(&u->cmd, a, e->argv, e->directory, driver, &err)))
+		die(&err);
+	if (u->cmd.reason != WB_REASON_NONE)
+		u->refused = wb_reason_name(u->cmd.reason);
+	else if (!wb_is_ok(wb_toolchain_get(&u->tc, toolchains, &u->cmd, "/usr/bin:/bin", &reason, &err)))
+		u->refused = wb_arena_strdup(a, err.text);
+}
+
 static size_t read_units(struct unit **out, struct wb_arena *a, struct wb_toolchains *toolchains, char **path, int n)
 {
 	struct wb_err err = WB_ERR_INIT;
@@ -51,21 +72,8 @@ static size_t read_units(struct unit **out, struct wb_arena *a, struct wb_toolch
 			die(&err);
 		free(absolute);
 		for (size_t i = 0; i < db.n; i++) {
-			const struct wb_database_entry *e = &db.entry[i];
-			struct unit u;
-			enum wb_reason reason = WB_REASON_NONE;
-			if (e->error)
-				continue;
-			enum wb_driver driver = wb_driver_guess(e->argv[0]);
-			if (!wb_is_ok(wb_command_parse(&u.cmd, a, e->argv, e->directory, driver, &err)))
-				die(&err);
-			if (u.cmd.reason != WB_REASON_NONE ||
-			    !wb_is_ok(wb_toolchain_get(&u.tc, toolchains, &u.cmd, "/usr/bin:/bin", &reason, &err))) {
-				printf("%s: not scanned: %s\n", e->file, wb_reason_name(u.cmd.reason));
-				continue;
-			}
-			wb_arena_grow(a, out, count, &cap, sizeof u);
-			(*out)[count++] = u;
+			wb_arena_grow(a, out, count, &cap, sizeof **out);
+			read_unit(&(*out)[count++], a, toolchains, &db.entry[i]);
 		}
 	}
 	return count;
@@ -82,9 +90,59 @@ static uint64_t moment; /* of the requests; 0: each looks for itself */
 static void scan(struct result *r, struct wb_arena *a, struct wb_scanner *s, const struct unit *u, const char *engine)
 {
 	enum wb_reason reason = WB_REASON_NONE;
-	struct wb_scan_request req = {.cmd = &u->cmd, .tc = u->tc, .engine = engine, .moment = moment};
+	struct wb_scan_request req = {
+	    .cmd = &u->cmd, .tc = u->tc, .engine = engine, .moment = moment, .once = true};
 	r->err.text[0] = '\0';
 	r->status = wb_scan(&r->graph, a, s, &req, &reason, &r->err);
+}
+
+/* What `engine` says of a unit, as a member of a JSON object. */
+static void answer(struct wb_buf *out, struct wb_scanner *s, const struct unit *u, const char *engine)
+{
+	struct wb_arena a;
+	struct result r = {.status = {WB_EUNSCANNABLE}};
+	wb_arena_init(&a);
+	if (!u->refused)
+		scan(&r, &a, s, u, engine);
+	bool ok = wb_is_ok(r.status);
+	const char *why = u->refused ? u->refused : ok ? r.graph.diagnostics : r.err.text;
+	wb_buf_addf(out, ", \"%s\": {\"status\": \"%s\", \"why\": ", engine,
+		    !ok              ? "refused"
+		    : r.graph.failed ? "failed"
+				     : "ok");
+	wb_buf_add_json(out, why, strlen(why));
+	wb_buf_adds(out, ", \"files\": [");
+	for (uint32_t i = 0; ok && i < r.graph.nfile; i++) {
+		wb_buf_adds(out, i ? ", " : "");
+		wb_buf_add_json(out, r.graph.file[i].path, strlen(r.graph.file[i].path));
+	}
+	wb_buf_adds(out, "]}");
+	wb_arena_release(&a);
+}
+
+static void write_answers(const char *path, struct wb_scanner *s, const struct unit *unit, size_t n,
+			  const char *const *engine, int nengine)
+{
+	FILE *f = fopen(path, "w");
+	struct wb_buf line = WB_BUF_INIT;
+	if (!f) {
+		perror(path);
+		exit(2);
+	}
+	for (size_t i = 0; i < n; i++) {
+		wb_buf_reset(&line);
+		wb_buf_addf(&line, "{\"index\": %zu, \"file\": ", i);
+		wb_buf_add_json(&line, unit[i].file, strlen(unit[i].file));
+		for (int e = 0; e < nengine; e++)
+			answer(&line, s, &unit[i], engine[e]);
+		wb_buf_adds(&line, "}\n");
+		fwrite(line.p, 1, line.n, f);
+	}
+	wb_buf_release(&line);
+	if (fclose(f) != 0) {
+		perror(path);
+		exit(2);
+	}
 }
 
 /* One unit with both engines; the number of differences. */
@@ -123,6 +181,8 @@ static void measure(struct wb_scanner *s, const struct unit *unit, size_t n, con
 	for (size_t i = 0; i < n; i++) {
 		struct wb_arena a;
 		struct result r;
+		if (unit[i].refused)
+			continue;
 		wb_arena_init(&a);
 		scan(&r, &a, s, &unit[i], engine);
 		refused += !wb_is_ok(r.status);
@@ -138,11 +198,14 @@ int main(int argc, char **argv)
 	const char *engine[MAX_ENGINES] = {"clang", "directives"};
 	int nengine = 0, passes = 3;
 	bool all = false, quiet = false, share = false;
-	for (int c; (c = getopt(argc, argv, "e:n:amq")) != -1;) {
+	const char *answers = NULL;
+	for (int c; (c = getopt(argc, argv, "e:n:amqo:")) != -1;) {
 		if (c == 'e' && nengine < MAX_ENGINES)
 			engine[nengine++] = optarg;
 		else if (c == 'n')
 			passes = atoi(optarg);
+		else if (c == 'o')
+			answers = optarg;
 		else if (c == 'a' || c == 'q' || c == 'm')
 			*(c == 'a' ? &all : c == 'q' ? &quiet : &share) = true;
 		else
@@ -164,9 +227,15 @@ int main(int argc, char **argv)
 	struct unit *unit = NULL;
 	size_t n = read_units(&unit, &a, toolchains, argv + optind, argc - optind), differing = 0;
 	size_t refused[MAX_ENGINES] = {0}, failed = 0, files = 0;
+	for (size_t i = 0; i < n; i++)
+		if (unit[i].refused && !quiet)
+			printf("%s: not scanned: %s\n", unit[i].file, unit[i].refused);
+	if (answers)
+		write_answers(answers, scanner, unit, n, engine, nengine);
 	if (both) {
 		for (size_t i = 0; i < n; i++)
-			differing += compare(scanner, &unit[i], engine, all, quiet, refused, &failed, &files) != 0;
+			differing += !unit[i].refused &&
+				     compare(scanner, &unit[i], engine, all, quiet, refused, &failed, &files) != 0;
 		printf("%zu units, %zu differ, %zu fail in both, refused by %s: %zu, by %s: %zu; %zu files\n", n,
 		       differing, failed, engine[0], refused[0], engine[1], refused[1], files);
 		/* The comparison has read everything: measure with a new scanner. */

@@ -69,16 +69,38 @@ const struct wb_verb wb_verb_table[] = {
      .summary = "Show how a compile command is rewritten, argument by argument",
      .help = "",
      .options = "--format=text|json",
-     .command = true},
+     .command = WB_COMMAND_WANTED},
     {.name = "scan",
-     .synopsis = "[--format=make|json|paths] [--engine=clang|directives|both] -- COMMAND...",
-     .summary = "List the files that a compile command reads",
-     .help = "  --format=make   a makefile rule, as -M gives it (the default)\n"
+     .synopsis = "[OPTION...] -- COMMAND... | -p DIR [FILE...]",
+     .summary = "List the files that a compile command reads, or every command of a database",
+     .help = "  -p DIR          every entry of DIR/compile_commands.json, or of the file DIR, in its order; with "
+	     "FILEs, of\n"
+	     "                  these sources only. What cannot be scanned is told, and the exit code is 1\n"
+	     "  -j N            with N threads (default: one a core)\n"
+	     "  --format=make   a makefile rule for each, as clang-scan-deps prints it (the default)\n"
 	     "  --format=json   each file with the reasons it is there\n"
 	     "  --format=paths  one name a line\n"
-	     "  --engine=both   every difference between the two scan engines; exits with 1 when there is one\n",
-     .options = "--format=make|json|paths --engine=clang|directives|both",
-     .command = true},
+	     "  --engine=NAME   directives, clang, or both: every difference between the two; exits with 1 when there\n"
+	     "                  is one\n"
+	     "  --stats         say on standard error what it cost\n"
+	     "  --repeat=N      N passes, each scanning anew; prints the first, and --stats for each\n"
+	     "  --reask=N       after that N passes that ask again for what the last one has found\n"
+	     "`waybilld scan` does the same in a process of its own, without a daemon.\n",
+     .options = "--format=make|json|paths --engine=clang|directives|both --stats --repeat= --reask= -p: -j:",
+     .operands_max = INT_MAX,
+     .command = WB_COMMAND_OR_DATABASE},
+    {.name = "why",
+     .synopsis = "HEADER [--all] [--format=text|json] -- COMMAND... | -p DIR FILE",
+     .summary = "Show by which includes a header becomes an input of a compile",
+     .help = "HEADER is a path, or the end of one (vector, llvm/ADT/StringRef.h). Printed is the shortest chain of\n"
+	     "includes that leads to it; the exit code is 1 when it is no input.\n"
+	     "  --all          a chain for every place that includes it, the shorter ones first\n"
+	     "  --format=json  all chains, with every step\n"
+	     "  -p DIR FILE    the command is FILE's in DIR/compile_commands.json\n",
+     .options = "--all --format=text|json -p:",
+     .operands_min = 1,
+     .operands_max = 2,
+     .command = WB_COMMAND_OR_DATABASE},
     {.name = "clear", .synopsis = "", .summary = "Remove everything from the cache", .help = "", .options = ""},
     {.name = "prune",
      .synopsis = "[SIZE]",
@@ -117,18 +139,46 @@ static bool is_choice(const char *value, const char *choices, size_t n)
 	return false;
 }
 
-/* Is `arg` one of the verb's options, with a value that it takes? */
-static bool has_option(const struct wb_verb *v, const char *arg)
+/* How many words does the verb's option `word[0]` take, its value included? 0: there is no such option, or not with
+ * this value; -1: its value is missing. */
+static int option_words(const struct wb_verb *v, const char *const *word)
 {
 	for (const char *p = v->options; *p != '\0';) {
 		size_t n = strcspn(p, " ");
 		const char *equals = memchr(p, '=', n);
 		size_t name = equals != NULL ? (size_t)(equals - p) + 1 : n;
-		if (strncmp(arg, p, name) == 0 &&
-		    (equals == NULL ? arg[n] == '\0' : is_choice(arg + name, p + name, n - name)))
-			return true;
+		bool separate = p[n - 1] == ':';
+		name -= separate;
+		const char *value = word[0] + name;
+		if (strncmp(word[0], p, name) != 0)
+			;
+		else if (separate)
+			return value[0] != '\0' ? 1 : word[1] != NULL && strcmp(word[1], "--") != 0 ? 2 : -1;
+		else if (equals == NULL ? value[0] == '\0' : name == n || is_choice(value, p + name, n - name))
+			return 1;
 		p += n;
 		p += *p == ' ';
+	}
+	return 0;
+}
+
+/* What of a verb's words is wrong together. */
+static bool check_parts(const struct wb_verb *v, int operands, bool dashes, bool command, bool database)
+{
+	if (v->command == WB_COMMAND_OR_DATABASE && dashes && database) {
+		wb_complain("%s: -p DIR and a command after '--' exclude each other: give one of them", v->name);
+	} else if (v->command == WB_COMMAND_OR_DATABASE && !dashes && !database) {
+		wb_complain("%s: put the compile command after '--', or name a compile database with -p DIR: "
+			    "waybill %s %s",
+			    v->name, v->name, v->synopsis);
+	} else if (v->command != WB_COMMAND_NONE && !database && !command) {
+		wb_complain("%s: put the compile command after '--': waybill %s %s", v->name, v->name, v->synopsis);
+	} else if ((dashes && v->command == WB_COMMAND_NONE) || operands < v->operands_min ||
+		   operands > v->operands_max) {
+		wb_complain("%s: usage: waybill %s%s%s", v->name, v->name, v->synopsis[0] == '\0' ? "" : " ",
+			    v->synopsis);
+	} else {
+		return true;
 	}
 	return false;
 }
@@ -138,25 +188,23 @@ static bool check_syntax(const struct wb_verb *v, const char *const *args)
 {
 	int operands = 0;
 	size_t i = 0;
-	for (; args[i] != NULL && strcmp(args[i], "--") != 0; i++) {
-		if (args[i][0] != '-') {
-			operands++;
-		} else if (!has_option(v, args[i])) {
+	bool database = false;
+	while (args[i] != NULL && strcmp(args[i], "--") != 0) {
+		int words = args[i][0] == '-' ? option_words(v, args + i) : 1;
+		if (words < 0) {
+			wb_complain("%s: %s wants a value after it; see 'waybill help %s'", v->name, args[i], v->name);
+			return false;
+		}
+		if (words == 0) {
 			wb_complain("%s: there is no option '%s'; see 'waybill help %s'", v->name, args[i], v->name);
 			return false;
 		}
+		operands += args[i][0] != '-';
+		database = database || strncmp(args[i], "-p", 2) == 0;
+		i += (size_t)words;
 	}
-	bool command = args[i] != NULL;
-	if (v->command && (!command || args[i + 1] == NULL)) {
-		wb_complain("%s: put the compile command after '--': waybill %s %s", v->name, v->name, v->synopsis);
-		return false;
-	}
-	if ((command && !v->command) || operands < v->operands_min || operands > v->operands_max) {
-		wb_complain("%s: usage: waybill %s%s%s", v->name, v->name, v->synopsis[0] == '\0' ? "" : " ",
-			    v->synopsis);
-		return false;
-	}
-	return true;
+	bool dashes = args[i] != NULL;
+	return check_parts(v, operands, dashes, dashes && args[i + 1] != NULL, database);
 }
 
 static bool wants_help(const char *const *args)
@@ -281,6 +329,7 @@ static int ask(const struct wb_verb *v, const char *const *args, const char *fil
 		if (configured)
 			m.settings = wb_request_settings(&m.n_settings, a, &config);
 		m.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
+		m.stderr_is_terminal = isatty(STDERR_FILENO) == 1;
 		s = converse(&code, file != NULL ? &saved : NULL, &d, &m, &err);
 		if (wb_is_ok(s) && file != NULL && code == 0)
 			code = save(file, &saved);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "scanner/clang/engine_clang.h"
 #include "scanner/directives/engine_directives.h"
+#include "scanner/results.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum { ENGINES = sizeof make_engine / sizeof *make_engine, MAX_DOUBTS = 256 };
 
 struct wb_scanner {
 	struct wb_scan_engine *engine[ENGINES];
+	struct wb_results *results;
 	pthread_mutex_t lock; /* of the following */
 	struct {
 		const char *what;
@@ -31,6 +33,9 @@ wb_status wb_scan_doubt(enum wb_reason *reason, struct wb_err *err, const char *
 	return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", where[0] ? where : "the command", what);
 }
 
+static wb_status scan_anew(void *ctx, struct wb_graph *out, struct wb_arena *a, const struct wb_scan_request *req,
+			   enum wb_reason *reason, struct wb_err *err);
+
 wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err)
 {
 	struct wb_scanner *s = wb_xcalloc(1, sizeof *s);
@@ -42,6 +47,8 @@ wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_er
 			return status;
 		}
 	}
+	struct wb_results_source source = {.scan = scan_anew, .ctx = s, .engine = s->engine, .nengine = ENGINES};
+	s->results = wb_results_new(&source, WB_RESULTS_BYTES);
 	*out = s;
 	return wb_ok();
 }
@@ -50,6 +57,7 @@ void wb_scanner_free(struct wb_scanner *s)
 {
 	if (!s)
 		return;
+	wb_results_free(s->results);
 	for (size_t i = 0; i < ENGINES; i++)
 		if (s->engine[i])
 			s->engine[i]->free(s->engine[i]);
@@ -64,12 +72,29 @@ wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err)
 	return wb_ok();
 }
 
-/* A precompiled header that appears beside a forced include would be taken instead of it: such names are misses too.
- * (That none is there now, the parser of the command has seen.) */
-static void add_pch_misses(struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd)
+/* The first header that a source includes: gcc takes "x.h.gch" for it without being told; not while it makes one. NULL:
+ * there is none. */
+static const char *first_gch(const struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd)
 {
-	size_t n = 0, cap = 2 * cmd->narg + g->nmiss;
+	if (cmd->driver != WB_DRIVER_GCC || cmd->pch_role != WB_PCH_NONE)
+		return NULL;
+	for (uint32_t i = 0; i < g->nedge; i++) {
+		const struct wb_edge *e = &g->edge[i];
+		if (e->kind != WB_EDGE_HAS_INCLUDE && e->kind != WB_EDGE_EMBED &&
+		    (e->from != UINT32_MAX || e->line != UINT32_MAX))
+			return wb_arena_printf(a, "%s.gch", g->file[e->to].path);
+	}
+	return NULL;
+}
+
+/* Precompiled headers that would be taken if they were there are misses too: `gch`, and those beside forced includes.
+ * (That none of the latter is there now, the parser of the command has seen.) */
+static void add_pch_misses(struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd, const char *gch)
+{
+	size_t n = 0, cap = 2 * cmd->narg + g->nmiss + 1;
 	const char **miss = wb_arena_array(a, cap + 1, sizeof *miss);
+	if (gch)
+		miss[n++] = gch;
 	for (size_t i = 0; i < cmd->narg; i++) {
 		const struct wb_arg *arg = &cmd->arg[i];
 		if (!arg->option || arg->option->meaning != WB_MEAN_INCLUDE || !arg->value || arg->wrap != WB_WRAP_NONE)
@@ -90,23 +115,6 @@ static void add_pch_misses(struct wb_graph *g, struct wb_arena *a, const struct 
 	g->nmiss += n;
 }
 
-/* gcc takes "x.h.gch" for the first header that a source includes, without being told; not while it makes one. */
-static bool takes_gch(const struct wb_graph *g, struct wb_arena *a, const struct wb_command *cmd)
-{
-	if (cmd->driver != WB_DRIVER_GCC || cmd->pch_role != WB_PCH_NONE)
-		return false;
-	for (uint32_t i = 0; i < g->nedge; i++) {
-		const struct wb_edge *e = &g->edge[i];
-		if (e->kind == WB_EDGE_HAS_INCLUDE || e->kind == WB_EDGE_EMBED ||
-		    (e->from == UINT32_MAX && e->line == UINT32_MAX))
-			continue;
-		struct wb_stat_id id;
-		const char *gch = wb_arena_printf(a, "%s.gch", g->file[e->to].path);
-		return wb_stat_id_get(&id, wb_path_join(a, cmd->cwd, gch), true);
-	}
-	return false;
-}
-
 static void count_doubt(struct wb_scanner *s, const char *what)
 {
 	size_t i = 0;
@@ -119,6 +127,11 @@ static void count_doubt(struct wb_scanner *s, const char *what)
 		s->ndoubt += i == s->ndoubt;
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+struct wb_results *wb_scanner_results(struct wb_scanner *s)
+{
+	return s->results;
 }
 
 bool wb_scanner_fallback(struct wb_scanner *s, size_t i, const char **what, uint64_t *count)
@@ -160,6 +173,23 @@ static wb_status ask_engines(struct wb_graph *out, struct wb_arena *a, struct wb
 	return status;
 }
 
+/* What wb_scan is asked when nothing is known. */
+static wb_status scan_anew(void *ctx, struct wb_graph *out, struct wb_arena *a, const struct wb_scan_request *req,
+			   enum wb_reason *reason, struct wb_err *err)
+{
+	const struct wb_command *cmd = req->cmd;
+	struct wb_stat_id id;
+	WB_TRY(ask_engines(out, a, ctx, req, reason, err));
+	const char *gch = first_gch(out, a, cmd);
+	if (gch && wb_stat_id_get(&id, wb_path_join(a, cmd->cwd, gch), true)) {
+		*reason = WB_REASON_SCAN_DOUBT;
+		return wb_fail(err, WB_EUNSCANNABLE, "a precompiled header beside the first include of %s",
+			       cmd->source);
+	}
+	add_pch_misses(out, a, cmd, gch);
+	return wb_ok();
+}
+
 wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s, const struct wb_scan_request *req,
 		  enum wb_reason *reason, struct wb_err *err)
 {
@@ -172,12 +202,5 @@ wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s
 		*reason = WB_REASON_LANGUAGE;
 		return wb_fail(err, WB_EUNSCANNABLE, "%s: %s", cmd->source, wb_reason_text(*reason));
 	}
-	WB_TRY(ask_engines(out, a, s, req, reason, err));
-	if (takes_gch(out, a, cmd)) {
-		*reason = WB_REASON_SCAN_DOUBT;
-		return wb_fail(err, WB_EUNSCANNABLE, "a precompiled header beside the first include of %s",
-			       cmd->source);
-	}
-	add_pch_misses(out, a, cmd);
-	return wb_ok();
+	return wb_results_scan(out, a, s->results, req, reason, err);
 }

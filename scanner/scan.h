@@ -23,7 +23,17 @@ struct wb_scan_request {
 	/* Requests with the same moment (not 0) may share one look at the disk: those of a compilation database, say.
 	 * 0: every request looks for itself. */
 	uint64_t moment;
+	bool once;          /* it will not come again: nothing is remembered for it */
 	const char *engine; /* "clang" or "directives": that one alone; NULL or "": those that are tried by default */
+};
+
+/* What an engine takes from the text of one file. */
+struct wb_file_shape {
+	struct wb_stat_id id; /* of the bytes that were read */
+	uint64_t shape[2];    /* a hash of everything but line numbers */
+	const uint32_t *line; /* of each directive, ascending */
+	uint32_t nline;
+	bool lines_matter; /* __LINE__ may play a role in a directive */
 };
 
 /* What an engine is. A second one is added by writing these functions and a row in scan.c. Thread-safe: `scan` may be
@@ -37,6 +47,11 @@ struct wb_scan_engine {
 	/* Can it scan at all? Loads what it needs. The text says why not. */
 	wb_status (*check)(struct wb_scan_engine *e, struct wb_err *err);
 	void (*free)(struct wb_scan_engine *e);
+	/* The shape of the file at `path` (absolute), read as a file of this request is; memory in `a` or the engine's.
+	 * Two texts of one shape give the same graph but for line numbers. NULL: this engine cannot tell. False: the
+	 * file cannot be read or is not understood. */
+	bool (*shape)(struct wb_scan_engine *e, struct wb_arena *a, const struct wb_scan_request *req, const char *path,
+		      struct wb_file_shape *out);
 };
 
 /* For engines: this cannot be scanned for sure. *reason becomes SCAN_DOUBT; `where` is a path, or "" for the command.
@@ -56,6 +71,10 @@ wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err);
 /* Fill `out`, with the first engine that is sure. Strings live as long as the scanner or `a`, whichever ends first. */
 wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s, const struct wb_scan_request *req,
 		  enum wb_reason *reason, struct wb_err *err);
+
+/* The results that are kept (scanner/results.h): for their counters. Borrowed. */
+struct wb_results;
+struct wb_results *wb_scanner_results(struct wb_scanner *s);
 
 /* How often the first engine was not sure, by what it doubted: *what is static text. False: there are no more. */
 bool wb_scanner_fallback(struct wb_scanner *s, size_t i, const char **what, uint64_t *count);

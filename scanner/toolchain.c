@@ -19,6 +19,7 @@ wb_status wb_toolchains_new(struct wb_toolchains **out, struct wb_facts *facts, 
 	pthread_mutex_init(&t->make, NULL);
 	wb_map_init(&t->compiler);
 	wb_map_init(&t->entry);
+	wb_map_init(&t->recent);
 	wb_arena_init(&t->arena);
 	*out = t;
 	return wb_ok();
@@ -35,6 +36,7 @@ void wb_toolchains_free(struct wb_toolchains *t)
 	}
 	wb_map_release(&t->compiler);
 	wb_map_release(&t->entry);
+	wb_map_release(&t->recent);
 	wb_arena_release(&t->arena);
 	pthread_mutex_destroy(&t->lock);
 	pthread_mutex_destroy(&t->make);
@@ -359,6 +361,67 @@ const char *wb_toolchain_file(const struct wb_toolchain *tc, size_t i)
 {
 	const struct wb_identity *id = &((const struct toolchain_entry *)tc)->compiler->identity;
 	return i < id->nfile ? id->file[i].path : NULL;
+}
+
+/* Everything that the answer depends on besides the disk, as it stands in the command. */
+static void recent_key(struct wb_buf *key, struct wb_arena *a, const struct wb_command *cmd, const char *path_env)
+{
+	struct wb_argv word = {0};
+	for (size_t i = 0; i < cmd->narg; i++)
+		if (is_relevant(&cmd->arg[i]) || chooses_tools(&cmd->arg[i]))
+			wb_arg_emit(&word, a, &cmd->arg[i]);
+	wb_buf_addc(key, (char)('a' + cmd->driver));
+	add_key(key, cmd->compiler);
+	add_key(key, cmd->cwd);
+	add_key(key, path_env ? path_env : "");
+	add_key(key, wb_lang_name(cmd->lang));
+	for (size_t i = 0; i < word.n; i++)
+		add_key(key, word.v[i]);
+}
+
+static const struct wb_toolchain *recall(struct wb_toolchains *t, uint64_t moment, const struct wb_buf *key)
+{
+	const struct toolchain_entry *e = NULL;
+	pthread_mutex_lock(&t->lock);
+	if (t->moment == moment) {
+		union wb_map_value *v = wb_map_get(&t->recent, key->p, key->n);
+		e = v ? v->p : NULL;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return e ? &e->tc : NULL;
+}
+
+static void note(struct wb_toolchains *t, uint64_t moment, const struct wb_buf *key, const struct wb_toolchain *tc)
+{
+	pthread_mutex_lock(&t->lock);
+	if (t->moment != moment) {
+		wb_map_release(&t->recent);
+		wb_map_init(&t->recent);
+		t->moment = moment;
+	}
+	wb_map_put(&t->recent, key->p, key->n, NULL)->p = (void *)(uintptr_t)tc; /* an entry begins with it */
+	pthread_mutex_unlock(&t->lock);
+}
+
+wb_status wb_toolchain_get_at(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
+			      const char *path_env, uint64_t moment, enum wb_reason *reason, struct wb_err *err)
+{
+	struct wb_buf key = WB_BUF_INIT;
+	struct wb_arena a;
+	wb_status s = wb_ok();
+	if (moment == 0)
+		return wb_toolchain_get(out, t, cmd, path_env, reason, err);
+	wb_arena_init(&a);
+	recent_key(&key, &a, cmd, path_env);
+	*out = recall(t, moment, &key);
+	if (!*out) {
+		s = wb_toolchain_get(out, t, cmd, path_env, reason, err);
+		if (wb_is_ok(s))
+			note(t, moment, &key, *out);
+	}
+	wb_buf_release(&key);
+	wb_arena_release(&a);
+	return s;
 }
 
 wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,

@@ -51,6 +51,10 @@ void wb_toolchains_free(struct wb_toolchains *t);
 wb_status wb_toolchain_get(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
 			   const char *path_env, enum wb_reason *reason, struct wb_err *err);
 
+/* The same for requests that may share one look at the disk (wb_scan_request.moment; 0: this one looks for itself). */
+wb_status wb_toolchain_get_at(const struct wb_toolchain **out, struct wb_toolchains *t, const struct wb_command *cmd,
+			      const char *path_env, uint64_t moment, enum wb_reason *reason, struct wb_err *err);
+
 /* Is this still the compiler that was asked? A stat for each file of its identity. Thread-safe. */
 bool wb_toolchain_holds(const struct wb_toolchain *tc);
 

@@ -53,6 +53,8 @@ struct wb_toolchains {
 	pthread_mutex_t make;   /* held while a compiler is being asked: one at a time */
 	struct wb_map compiler; /* key -> struct compiler */
 	struct wb_map entry;    /* key -> struct toolchain_entry; replaced ones live on in `all` */
+	uint64_t moment;        /* of `recent` */
+	struct wb_map recent;   /* what was looked up in that moment -> struct toolchain_entry */
 	struct toolchain_entry **all;
 	size_t nall, cap;
 	struct wb_arena arena; /* of everything that is handed out; under `make` */

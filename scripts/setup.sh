@@ -25,6 +25,8 @@ packages=(
   bubblewrap
   # tests and benchmarks: older compilers, peers, oracles
   clang-19 clang-16 clang-14 ccache gdb strace libcmocka-dev googletest python3 python3-venv nginx-light openssl bsdutils util-linux
+  # headers whose scans are compared with the compilers (benchmarks/corpus-headers.sh)
+  libboost1.74-dev qt6-base-dev g++-12-multilib
 )
 
 # Where the environment is. Its name tells what is in it, so another version is another directory.

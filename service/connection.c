@@ -196,6 +196,20 @@ out:
 	return ok;
 }
 
+/* wb_verb_call.flush: a part of the answer, in a frame of its own. */
+static wb_status send_part(struct wb_verb_call *call, struct wb_err *err)
+{
+	Waybill__Wire__VerbOutput o = WAYBILL__WIRE__VERB_OUTPUT__INIT;
+	struct wb_connection *c = call->flush_to;
+
+	o.stdout = binary(call->out->p, call->out->n);
+	o.stderr = binary(call->err_out->p, call->err_out->n);
+	wb_status st = send_frame(c, WB_FRAME_VERB_OUTPUT, &o.base);
+	wb_buf_reset(call->out);
+	wb_buf_reset(call->err_out);
+	return wb_is_ok(st) ? st : wb_fail(err, st.code, "the client is gone");
+}
+
 static bool verb(struct wb_connection *c, const struct wb_frame *f, struct wb_arena *a)
 {
 	const Waybill__Wire__VerbRequest *m =
@@ -215,9 +229,12 @@ static bool verb(struct wb_connection *c, const struct wb_frame *f, struct wb_ar
 	    .env = strings_of(a, m->n_env, m->env),
 	    .cwd = wb_arena_strndup(a, (const char *)m->cwd.data, m->cwd.len),
 	    .terminal = m->stdout_is_terminal,
+	    .err_terminal = m->stderr_is_terminal,
 	    .cancel = &c->cancel,
 	    .out = &out,
 	    .err_out = &text,
+	    .flush = send_part,
+	    .flush_to = c,
 	};
 	if (!call.args || !call.env)
 		return false;

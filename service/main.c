@@ -3,6 +3,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "service/daemon.h"
+#include "service/scan_process.h"
 #include "service/service.h"
 #include "wire/socket.h"
 
@@ -27,10 +28,12 @@
 
 static const char help[] =
     "usage: waybilld [--setting KEY=VALUE]...\n"
+    "       waybilld [--setting KEY=VALUE]... scan ...\n"
     "       waybilld --help | --version\n"
     "\n"
     "The Waybill daemon. The client `waybill` starts it when none answers; by hand it serves in the foreground until\n"
     "idle, stopped (`waybill stop`) or killed. One runs per user and build; a second one ends at once.\n"
+    "`waybilld scan --help`: list the files that compile commands read, without a daemon.\n"
     "Settings: waybill.conf(5).\n";
 
 static enum wb_log_level log_level(const struct wb_config *c)
@@ -89,6 +92,8 @@ static wb_status serve(const struct wb_config *config, struct wb_arena *a, const
 	struct wb_daemon *daemon;
 	int fd;
 
+	mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP); /* and so that it stays there */
 	WB_TRY(wb_socket_paths(&paths, a, env, err));
 	WB_TRY(take_lock(paths.lock, err));
 	wb_ignore(
@@ -123,8 +128,6 @@ int main(int argc, char **argv, char **envp)
 	struct wb_config config;
 	struct wb_arena a;
 
-	mallopt(M_ARENA_MAX, MALLOC_ARENAS);
-	mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP); /* and so that it stays there */
 	wb_arena_init(&a);
 	wb_status st = wb_config_load(&config, &a, env, &err);
 	for (int i = 1; i < argc && wb_is_ok(st);) {
@@ -137,6 +140,12 @@ int main(int argc, char **argv, char **envp)
 		if (strcmp(arg, "--version") == 0) {
 			printf("waybilld %s (%s)\n", WB_VERSION, WB_BUILD_ID);
 			return 0;
+		}
+		if (strcmp(arg, "scan") == 0) {
+			int code = wb_scan_process(&config, (const char *const *)(uintptr_t)(argv + i + 1), env);
+
+			wb_arena_release(&a);
+			return code;
 		}
 		i += 2;
 		if (strcmp(arg, "--expect-build") == 0 && operand) {

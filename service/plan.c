@@ -37,12 +37,20 @@ static wb_status settle(struct wb_plan *p, wb_status s, enum wb_reason reason, c
 	return refuse(p, reason != WB_REASON_NONE ? reason : WB_REASON_INTERNAL, err ? err->text : "");
 }
 
+/* Reasons for a local run that say nothing about which files are read. */
+static bool matters_to_listing(enum wb_reason reason)
+{
+	return reason != WB_REASON_NATIVE_TUNING && reason != WB_REASON_COVERAGE && reason != WB_REASON_TIME_TRACE;
+}
+
 static wb_status make_command(struct wb_plan *p, struct wb_arena *a, enum wb_driver driver, struct wb_err *err)
 {
 	const struct wb_request *req = p->req;
 
 	WB_TRY(wb_command_parse(&p->cmd, a, req->argv, req->cwd, driver, err));
 	p->has_command = true;
+	if (req->listing && !matters_to_listing(p->cmd.reason))
+		p->cmd.reason = WB_REASON_NONE;
 	if (p->cmd.reason == WB_REASON_NONE)
 		wb_environment_apply(&p->cmd, &p->env, a, req->env);
 	if (p->cmd.reason != WB_REASON_NONE)
@@ -55,7 +63,7 @@ static wb_status make_toolchain(struct wb_plan *p, struct wb_arena *a, struct wb
 	const struct wb_request *req = p->req;
 	enum wb_reason reason = WB_REASON_NONE;
 	const char *path = wb_env_get(req->env, "PATH");
-	wb_status st = wb_toolchain_get(&p->tc, s->toolchains, &p->cmd, path, &reason, err);
+	wb_status st = wb_toolchain_get_at(&p->tc, s->toolchains, &p->cmd, path, req->moment, &reason, err);
 
 	if (wb_is_ok(st)) {
 		/* The file name said gcc, the compiler says clang (`c++` can be either): its grammar decides. */
@@ -65,10 +73,10 @@ static wb_status make_toolchain(struct wb_plan *p, struct wb_arena *a, struct wb
 			WB_TRY(make_command(p, a, driver, err));
 			if (p->reason != WB_REASON_NONE)
 				return wb_ok();
-			st = wb_toolchain_get(&p->tc, s->toolchains, &p->cmd, path, &reason, err);
+			st = wb_toolchain_get_at(&p->tc, s->toolchains, &p->cmd, path, req->moment, &reason, err);
 		}
 	}
-	if (!wb_is_ok(st))
+	if (!wb_is_ok(st) || req->bare)
 		return settle(p, st, reason, err);
 	struct wb_roots_config cfg = {
 	    .root = req->config->value[WB_SET_ROOT],
@@ -95,18 +103,23 @@ static wb_status check_pch(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 
 static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, struct wb_err *err)
 {
-	struct wb_scan_request req = {.cmd = &p->cmd, .tc = p->tc, .engine = p->req->engine};
+	struct wb_scan_request req = {
+	    .cmd = &p->cmd, .tc = p->tc, .engine = p->req->engine, .moment = p->req->moment, .once = p->req->once};
 	enum wb_reason reason = WB_REASON_NONE;
 	wb_status st = wb_scan(&p->graph, a, s->scanner, &req, &reason, err);
 
-	wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
-	wb_stats_add(s->stats, WB_COUNT_SCAN_FALLBACKS, p->graph.doubt != NULL);
+	if (s->stats) { /* `waybilld scan` counts nothing */
+		wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
+		wb_stats_add(s->stats, WB_COUNT_SCAN_FALLBACKS, p->graph.doubt != NULL);
+	}
 	if (!wb_is_ok(st))
 		return settle(p, st, reason, err);
 	if (p->graph.failed)
 		return refuse(p, WB_REASON_SCAN_ERROR, p->graph.diagnostics);
 	if (p->graph.modules)
 		return refuse(p, WB_REASON_MODULES, "");
+	if (p->req->bare)
+		return wb_ok();
 	/* clang reads the variable since version 16; what __TIMESTAMP__ makes of it differs between compilers. */
 	bool epoch = wb_env_get(p->req->env, "SOURCE_DATE_EPOCH") != NULL &&
 		     (p->tc->compiler == WB_COMPILER_GCC || p->tc->major >= 16);
@@ -117,7 +130,7 @@ static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 		/* What lies inside the PCH was judged when the PCH was made. */
 		if (only_pch || !(f->flags & WB_GRAPH_ENTERED))
 			continue;
-		if ((f->flags & WB_GRAPH_TIMESTAMP) || ((f->flags & WB_GRAPH_TIME) && !epoch))
+		if (!p->req->listing && ((f->flags & WB_GRAPH_TIMESTAMP) || ((f->flags & WB_GRAPH_TIME) && !epoch)))
 			return refuse(p, WB_REASON_TIME_MACRO, f->path);
 		if (f->flags & WB_GRAPH_INCBIN)
 			return refuse(p, WB_REASON_INCBIN, f->path);
@@ -235,10 +248,31 @@ bool wb_plan_rewrite_for_local(struct wb_plan *p, struct wb_arena *a, struct wb_
 	return true;
 }
 
+/* Leave out the outputs that nobody has made a directory for yet. */
+static void drop_homeless_outputs(struct wb_command *cmd, struct wb_arena *a)
+{
+	struct wb_output *kept = wb_arena_array(a, cmd->noutput + 1, sizeof *kept);
+	size_t n = 0;
+
+	for (size_t i = 0; i < cmd->noutput; i++) {
+		struct wb_stat_id id;
+		const char *dir = wb_path_dirname(a, wb_path_join(a, cmd->cwd, cmd->output[i].path));
+
+		if (wb_stat_id_get(&id, dir, true))
+			kept[n++] = cmd->output[i];
+	}
+	cmd->output = kept;
+	cmd->noutput = n;
+}
+
 static wb_status make_inputs(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, struct wb_err *err)
 {
 	enum wb_reason reason = WB_REASON_NONE;
-	wb_status st = wb_inputs_collect(&p->inputs, a, s->facts, &p->cmd, p->tc, &p->roots, &p->graph, &reason, err);
+	struct wb_command cmd = p->cmd;
+
+	if (p->req->listing)
+		drop_homeless_outputs(&cmd, a);
+	wb_status st = wb_inputs_collect(&p->inputs, a, s->facts, &cmd, p->tc, &p->roots, &p->graph, &reason, err);
 
 	return settle(p, st, reason, err);
 }
@@ -328,7 +362,8 @@ wb_status wb_plan_make(struct wb_plan *p, struct wb_arena *a, struct wb_service 
 	p->ns[WB_STAGE_COMMAND] = wb_clock_ns() - t0;
 	p->want_color = wants_color(p);
 	/* Also for commands that run locally: their depfile must be mapped when the PCH is a recipe's. */
-	WB_TRY(check_pch(p, a, s, err));
+	if (!req->bare)
+		WB_TRY(check_pch(p, a, s, err));
 	if (p->reason != WB_REASON_NONE || last == WB_STAGE_COMMAND)
 		return wb_ok();
 

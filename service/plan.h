@@ -20,6 +20,12 @@ struct wb_request {
 	unsigned umask;
 	const atomic_bool *cancel; /* may be NULL */
 	const char *engine;        /* of wb_scan_request; NULL: the default */
+	uint64_t moment;           /* of wb_scan_request, as is `once` */
+	bool once;
+	/* Only what the compile reads is asked for: what merely keeps it from travelling is no reason to stop, and
+	 * places to write to need not be there. */
+	bool listing;
+	bool bare; /* not even the roots: for plans as far as WB_STAGE_SCAN */
 };
 
 /* Stages in order; a plan made up to one has the results of all before it. */

@@ -115,7 +115,7 @@ int wb_verb_run(struct wb_verb_call *c, const char *verb)
 	} table[] = {
 	    {"stats", wb_verb_stats},   {"status", verb_status},   {"stop", verb_stop},  {"clear", verb_clear},
 	    {"prune", verb_prune},      {"explain", verb_explain}, {"fix", wb_verb_fix}, {"scan", wb_verb_scan},
-	    {"doctor", wb_verb_doctor}, {"trace", wb_verb_trace},
+	    {"doctor", wb_verb_doctor}, {"trace", wb_verb_trace},  {"why", wb_verb_why},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

@@ -21,10 +21,15 @@ struct wb_verb_call {
 	const char *const *env;
 	const char *cwd;
 	const struct wb_config *config;
-	bool terminal;
+	bool terminal;     /* stdout is one */
+	bool err_terminal; /* stderr is one */
 	const atomic_bool *cancel;
 	struct wb_buf *out, *err_out;
-	bool stop; /* out: end the daemon after the answer */
+	/* Hand over what is in `out` and `err_out` by now, and empty them: for an answer that is too long to be kept.
+	 * Blocks while the reader does. Fails when nobody listens any more. */
+	wb_status (*flush)(struct wb_verb_call *c, struct wb_err *err);
+	void *flush_to; /* flush's own */
+	bool stop;      /* out: end the daemon after the answer */
 };
 
 /* Exit code: 0, 1 (it did not work; the text says why), 2 (bad usage). */
@@ -32,9 +37,11 @@ int wb_verb_run(struct wb_verb_call *c, const char *verb);
 
 /* verb_fix.c: `waybill fix [--format=json] -- COMMAND`. */
 int wb_verb_fix(struct wb_verb_call *c);
-/* verb_scan.c: `waybill scan [--format=make|json|paths] [--engine=clang|directives|both] -- COMMAND`. `both` prints
- * every difference between the engines and exits with 1 when there is one. */
+/* verb_scan.c: `waybill scan [OPTION...] -- COMMAND | -p DIR [FILE...]`; see scan_options.h. With `daemon` NULL
+ * (`waybilld scan`) the service needs no more than what wb_plan_make uses up to WB_STAGE_INPUTS. */
 int wb_verb_scan(struct wb_verb_call *c);
+/* verb_why.c: `waybill why HEADER [OPTION...] -- COMMAND | -p DIR FILE`. */
+int wb_verb_why(struct wb_verb_call *c);
 /* verb_doctor.c */
 int wb_verb_doctor(struct wb_verb_call *c);
 /* verb_stats.c: `waybill stats [--json] [--reset | --last-build]`. */

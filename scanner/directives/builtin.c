@@ -2,6 +2,7 @@
 #include "base/path.h"
 #include "scanner/directives/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_OPERAND = 1024, MAX_OPEN = 10000 };
@@ -22,16 +23,148 @@ static struct wb_frame *top(struct wb_unit *u)
 	return &u->frame[u->nframe - 1];
 }
 
+static bool spells(const struct wb_unit *u, struct wb_tok t, const char *text)
+{
+	return t.kind != WB_TOK_VALUE && t.kind != WB_TOK_END &&
+	       wb_str_eq(wb_ident_text(u->idents, t.text), wb_str_of(text));
+}
+
+/* "(" tokens ")": *t is what follows. clang loses count where parentheses nest deeper. */
+static bool balanced(struct wb_unit *u, struct wb_tok *t)
+{
+	struct wb_macros *m = &u->macros;
+	if (!is_punct(*t, WB_P_LPAREN))
+		return wb_expand_doubt(m, "a parameter of #embed without its (");
+	for (unsigned depth = 1; depth;) {
+		*t = wb_expand_next(m);
+		depth += is_punct(*t, WB_P_LPAREN);
+		depth -= is_punct(*t, WB_P_RPAREN);
+		if (t->kind == WB_TOK_END || depth > 2 || spells(u, *t, "[") || spells(u, *t, "]") ||
+		    spells(u, *t, "{") || spells(u, *t, "}"))
+			return wb_expand_doubt(m, "a parameter of #embed that is not understood");
+	}
+	*t = wb_expand_next(m);
+	return !m->doubt;
+}
+
+/* "(" expression ")" */
+static bool amount(struct wb_unit *u, struct wb_tok *t, uint64_t *value)
+{
+	bool negative;
+	if (!is_punct(*t, WB_P_LPAREN))
+		return wb_expand_doubt(&u->macros, "a parameter of #embed without its (");
+	if (!wb_expression_operand(value, &negative, t, &u->macros, &u->setup->rules))
+		return false;
+	if (negative || !is_punct(*t, WB_P_RPAREN))
+		return wb_expand_doubt(&u->macros, "a parameter of #embed that is not understood");
+	*t = wb_expand_next(&u->macros);
+	return true;
+}
+
+/* The name of a parameter, as far as the tables of clang 19 to 22 know it: LexEmbedParameters() in
+ * clang/lib/Lex/PPDirectives.cpp. __limit__ is limit. */
+static int parameter(struct wb_unit *u, struct wb_tok *t)
+{
+	static const char *const name[] = {"limit", "clang::offset", "prefix", "suffix", "if_empty"};
+	char text[64];
+	struct wb_str s = wb_ident_text(u->idents, t->text);
+	int n = snprintf(text, sizeof text, "%.*s", (int)s.n, s.p);
+	*t = wb_expand_next(&u->macros);
+	if (spells(u, *t, "::")) {
+		*t = wb_expand_next(&u->macros);
+		if (t->kind != WB_TOK_IDENT)
+			return wb_expand_doubt(&u->macros, "a parameter of #embed without a name") - 1;
+		s = wb_ident_text(u->idents, t->text);
+		if (n >= 0 && (size_t)n < sizeof text)
+			snprintf(text + n, sizeof text - (size_t)n, "::%.*s", (int)s.n, s.p);
+		*t = wb_expand_next(&u->macros);
+	}
+	s = wb_str_of(text);
+	if (s.n > 4 && wb_starts_with(s.p, "__") && wb_ends_with(s.p, "__"))
+		s.p += 2, s.n -= 4;
+	for (int i = 0; i < 5; i++)
+		if (wb_str_eq(s, wb_str_of(name[i])))
+			return i;
+	return -1;
+}
+
+bool wb_unit_embed_parameters(struct wb_unit *u, struct wb_embed *out, bool parenthesised)
+{
+	struct wb_macros *m = &u->macros;
+	bool seen[5] = {0};
+	*out = (struct wb_embed){0};
+	struct wb_tok t = wb_expand_next(m);
+	while (!m->doubt && t.kind != WB_TOK_END && !(parenthesised && is_punct(t, WB_P_RPAREN))) {
+		if (t.kind != WB_TOK_IDENT)
+			return wb_expand_doubt(m, "a parameter of #embed without a name");
+		int which = parameter(u, &t);
+		if (m->doubt)
+			return false;
+		if (which >= 0 && seen[which])
+			return wb_expand_doubt(m, "a parameter of #embed that is there twice");
+		if (which >= 0)
+			seen[which] = true;
+		if (which == 0)
+			out->limited = true;
+		if (which < 0 && !parenthesised)
+			return wb_expand_doubt(m, "a parameter of #embed that is not known");
+		out->unknown = out->unknown || which < 0;
+		if (which == 0 || which == 1) {
+			if (!amount(u, &t, which == 0 ? &out->limit : &out->offset))
+				return false;
+		} else if ((which >= 0 || is_punct(t, WB_P_LPAREN)) && !balanced(u, &t)) {
+			return false;
+		}
+	}
+	if (parenthesised && !is_punct(t, WB_P_RPAREN))
+		return wb_expand_doubt(m, "__has_embed without its )");
+	return !m->doubt;
+}
+
+/* 1 or 2: is anything left of the file? *sure is false where versions of clang differ. */
+static uint32_t amount_left(const struct wb_embed *e, uint64_t size, bool *sure)
+{
+	size = e->offset > size ? 0 : size - e->offset;
+	*sure = !e->limited || e->limit <= size || size == 0;
+	return size == 0 || (e->limited && e->limit == 0) ? 2 : 1;
+}
+
+/* A name in <> that the directive itself spells behind a macro for __has_include: no macro in it is expanded. */
+static struct wb_tok angled_name(struct wb_unit *u, struct wb_macros *m)
+{
+	char text[MAX_OPERAND];
+	size_t n = 0;
+	for (struct wb_tok t = {0}; n == 0 || !is_punct(t, WB_P_GT);) {
+		t = wb_expand_raw(m);
+		struct wb_str s = wb_ident_text(u->idents, t.text);
+		if (t.kind == WB_TOK_END || (n > 0 && (t.flags & WB_TOK_SPACE)) || n + s.n > sizeof text) {
+			wb_expand_doubt(m, "a header name in <> that is not understood");
+			break;
+		}
+		memcpy(text + n, s.p, s.n);
+		n += s.n;
+	}
+	return (struct wb_tok){.text = wb_ident_put(u->idents, text, n), .kind = WB_TOK_HEADER};
+}
+
 static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name, struct wb_tok *out)
 {
-	bool angled, embed = name.text == WB_WORD_HAS_EMBED;
+	bool angled, embed = name.text == WB_WORD_HAS_EMBED, sure = true;
+	struct wb_embed parameters = {0};
 	uint32_t header, place;
 	if (!is_punct(wb_expand_raw(m), WB_P_LPAREN))
 		return wb_expand_doubt(m, "__has_include without its (");
-	if (!wb_unit_header_name(u, wb_expand_next(m), &header, &angled))
+	struct wb_tok first = wb_expand_at_angle(m) ? angled_name(u, m) : wb_expand_next(m);
+	if (!wb_unit_header_name(u, first, &header, &angled))
 		return false;
-	if (!is_punct(wb_expand_raw(m), WB_P_RPAREN))
+	if (embed) {
+		if (!wb_unit_embed_parameters(u, &parameters, true))
+			return false;
+		if (parameters.unknown)
+			return value(name, out, 0);
+	} else if (!is_punct(wb_expand_raw(m), WB_P_RPAREN)) {
 		return wb_expand_doubt(m, "__has_include without its ), or with more than a name");
+	}
 	place = embed ? wb_unit_find_embed(u, header, angled)
 		      : wb_unit_find(u, header, angled, name.text == WB_WORD_HAS_INCLUDE_NEXT)->place;
 	if (place == WB_NOWHERE)
@@ -42,7 +175,8 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 			u->node[node].flags |= WB_GRAPH_EMBED;
 		wb_unit_edge(u, node, embed ? WB_EDGE_EMBED : WB_EDGE_HAS_INCLUDE, wb_ident_text(u->idents, header).p);
 	}
-	return value(name, out, embed && u->search.place[place].id.size == 0 ? 2 : 1);
+	uint32_t found = embed ? amount_left(&parameters, (uint64_t)u->search.place[place].id.size, &sure) : 1;
+	return sure ? value(name, out, found) : wb_expand_doubt(m, "__has_embed with a limit beyond the file's end");
 }
 
 /* clang expands macros in the operands of some questions; gcc in all. clang/lib/Lex/PPMacroExpansion.cpp. */
@@ -92,7 +226,7 @@ static bool question(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	uint32_t known = wb_table_get(&u->answer, key);
 	if (known != WB_NOWHERE)
 		return value(name, out, known);
-	m->unsteady = true; /* until the compiler has said it */
+	u->provisional = true;
 	struct wb_question q = {wb_ident_text(u->idents, name.text).p, wb_ident_text(u->idents, operand).p, 0};
 	if (wb_toolchain_known(u->req->tc, &q)) {
 		wb_table_put(&u->answer, key, q.value);
@@ -126,8 +260,8 @@ static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name
 		return wb_expand_doubt(m, "__FILE__ on the command line");
 	u->file_macro = true;
 	uint32_t place = f->place;
-	if (u->req->tc->compiler == WB_COMPILER_CLANG) /* names a file as it was first met */
-		place = u->search.entity[f->entity].first;
+	if (u->req->tc->compiler == WB_COMPILER_CLANG) /* names a file as it was first read */
+		place = u->search.entity[f->entity].opened;
 	if (name.text == WB_WORD_BASE_FILE)
 		place = u->node[0].place;
 	const char *path = wb_search_text(&u->search, place).p;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #define MAX_VERDICTS ((size_t)32 << 20) /* bytes of one thread */
-enum { UNSTEADY = UINT32_MAX };
+enum { MAX_LATER = 3 };
+#define UNSTEADY (UINT32_MAX - 1)
+#define NONE     UINT32_MAX
 
 void wb_unit_check_verdicts(struct wb_unit *u)
 {
@@ -28,17 +30,29 @@ static bool still_holds(const struct wb_unit *u, const struct wb_verdict *v)
 	return true;
 }
 
-static uint32_t keep(struct wb_unit *u, bool holds)
+static const struct wb_verdict *verdict(const struct wb_unit *u, uint32_t at)
+{
+	return (const struct wb_verdict *)(const void *)(u->verdict + at);
+}
+
+/* The present evaluation, in front of the verdicts from `next` on; where it is. */
+static uint32_t keep(struct wb_unit *u, bool holds, uint32_t next)
 {
 	const struct wb_macros *m = &u->macros;
 	size_t size = sizeof(struct wb_verdict) + m->nread * sizeof *m->read;
+	uint32_t at = (uint32_t)u->nverdict;
 	if (u->verdict_cap - u->nverdict < size) {
 		u->verdict_cap = u->verdict_cap ? 2 * u->verdict_cap : 1 << 16;
 		u->verdict = wb_xrealloc(u->verdict, u->verdict_cap);
 	}
-	uint32_t at = (uint32_t)u->nverdict;
+	unsigned later = next == NONE ? 0 : 1 + verdict(u, next)->later;
+	if (later > MAX_LATER) {
+		later = 0;
+		next = NONE;
+	}
 	struct wb_verdict *v = (struct wb_verdict *)(void *)(u->verdict + at);
-	*v = (struct wb_verdict){.rules = u->rules, .nread = (uint16_t)m->nread, .holds = holds};
+	*v = (struct wb_verdict){
+	    .rules = u->rules, .next = next, .nread = (uint16_t)m->nread, .later = (uint8_t)later, .holds = holds};
 	memcpy(v->read, m->read, m->nread * sizeof *m->read);
 	u->nverdict += size;
 	return at;
@@ -47,20 +61,20 @@ static uint32_t keep(struct wb_unit *u, bool holds)
 bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d)
 {
 	const struct wb_frame *f = &u->frame[u->nframe - 1];
-	struct wb_site *site = f->site ? &f->site[d->site] : NULL;
+	struct wb_site *site = &f->site[d->a];
 	struct wb_macros *m = &u->macros;
-	bool holds = false, kept = site && site->key == u->verdict_era;
-	if (kept && site->value != UNSTEADY) {
-		const struct wb_verdict *v = (const struct wb_verdict *)(const void *)(u->verdict + site->value);
-		if (still_holds(u, v))
-			return v->holds;
-	}
-	m->reading = true;
-	m->unsteady = kept && site->value == UNSTEADY;
+	bool holds = false, known = site->key == u->verdict_era;
+	uint32_t first = known ? site->value : NONE;
+	for (uint32_t i = first; i < UNSTEADY; i = verdict(u, i)->next)
+		if (still_holds(u, verdict(u, i)))
+			return verdict(u, i)->holds;
+	m->reading = first != UNSTEADY;
+	m->unsteady = u->provisional = false;
 	m->nread = 0;
-	bool understood = wb_expression_evaluate(&holds, m, &u->setup->rules, f->program->tok + d->a, d->b);
+	const struct wb_site_tokens *t = &f->program->operand[d->a];
+	bool understood = wb_expression_evaluate(&holds, m, &u->setup->rules, f->program->tok + t->first, t->n);
+	if (m->reading && understood && !u->provisional)
+		*site = (struct wb_site){u->verdict_era, m->unsteady ? UNSTEADY : keep(u, holds, first)};
 	m->reading = false;
-	if (site && understood)
-		*site = (struct wb_site){u->verdict_era, m->unsteady ? UNSTEADY : keep(u, holds)};
 	return understood && holds;
 }

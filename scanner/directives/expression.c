@@ -14,6 +14,7 @@ struct eval {
 	const struct wb_expression_rules *rules;
 	struct wb_tok tok; /* the one that is looked at */
 	unsigned depth;
+	bool no_defined;
 	unsigned dead; /* > 0: the value does not matter (short circuit) */
 };
 
@@ -205,7 +206,7 @@ static bool identifier(struct eval *e, struct value *out)
 {
 	uint32_t name = e->tok.text;
 	if (name == WB_WORD_DEFINED)
-		return defined(e, out);
+		return e->no_defined ? doubt(e, "`defined` in the operand of a parameter") : defined(e, out);
 	if (name == WB_WORD_VA_ARGS || name == WB_WORD_VA_OPT)
 		return doubt(e, "__VA_ARGS__ outside of a macro");
 	uint64_t v = 0;
@@ -439,5 +440,19 @@ bool wb_expression_evaluate(bool *out, struct wb_macros *m, const struct wb_expr
 	if (e.tok.kind != WB_TOK_END)
 		return doubt(&e, "a condition that is not understood");
 	*out = v.v != 0;
+	return true;
+}
+
+bool wb_expression_operand(uint64_t *value, bool *negative, struct wb_tok *next_token, struct wb_macros *m,
+			   const struct wb_expression_rules *rules)
+{
+	struct eval e = {.m = m, .rules = rules, .no_defined = true};
+	struct value v = {0};
+	next(&e);
+	if (!ternary(&e, &v) || m->doubt)
+		return false;
+	*value = v.v;
+	*negative = !v.u && v.v > INT64_MAX;
+	*next_token = e.tok;
 	return true;
 }

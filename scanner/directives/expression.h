@@ -18,4 +18,9 @@ struct wb_expression_rules {
 bool wb_expression_evaluate(bool *out, struct wb_macros *m, const struct wb_expression_rules *rules,
 			    const struct wb_tok *tok, size_t n);
 
+/* The value of an expression within a directive, from where `m` is being read: an operand of #embed. *next is the first
+ * token that does not belong to it, already taken. `defined` is not allowed there. False: a doubt. */
+bool wb_expression_operand(uint64_t *value, bool *negative, struct wb_tok *next, struct wb_macros *m,
+			   const struct wb_expression_rules *rules);
+
 #endif

@@ -1,4 +1,5 @@
 /* interpret.c — runs the programs of a translation unit: which directives are live, which files they name. */
+#include "base/path.h"
 #include "scanner/directives/unit.h"
 
 #include <stdlib.h>
@@ -79,9 +80,17 @@ static uint32_t origin(struct wb_unit *u, bool angled, bool include_next, uint32
 	return f->origin;
 }
 
-const struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next)
+struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next)
 {
 	return wb_search_find(&u->search, origin(u, angled, include_next, name), name);
+}
+
+static bool lies_in_its_directory(struct wb_unit *u, const struct wb_frame *f)
+{
+	const char *cwd = u->req->cmd->cwd, *file = wb_search_text(&u->search, f->place).p;
+	const char *real = wb_path_real(u->arena, wb_path_join(u->arena, cwd, file));
+	const char *dir = wb_path_real(u->arena, wb_path_join(u->arena, cwd, wb_search_text(&u->search, f->dir).p));
+	return real && dir && strcmp(wb_path_dirname(u->arena, real), dir) == 0;
 }
 
 uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
@@ -92,7 +101,14 @@ uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
 		wb_unit_doubt(u, "#embed with directories of its own, or by a compiler that may not know it", f->place);
 	if (text.n && *text.p == '/')
 		return wb_search_path(&u->search, text.p, text.n);
-	return angled ? WB_NOWHERE : wb_search_in(&u->search, f->dir, name);
+	if (angled)
+		return WB_NOWHERE;
+	/* clang starts where the file really lies, then looks in the working directory: LookupEmbedFile() in
+	 * clang/lib/Lex/PPDirectives.cpp. */
+	if (!lies_in_its_directory(u, f))
+		wb_unit_doubt(u, "#embed in a file that a symbolic link leads to", f->place);
+	uint32_t place = wb_search_in(&u->search, f->dir, name);
+	return place != WB_NOWHERE ? place : wb_search_in(&u->search, wb_search_place(&u->search, ".", 1), name);
 }
 
 bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name, bool *angled)
@@ -109,12 +125,12 @@ bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name,
 		wb_buf_add(&text, s.p + 1, s.n - 2);
 	} else if (first.kind == WB_TOK_PUNCT && first.aux == WB_P_LT) {
 		*angled = true;
-		for (bool start = true;; start = false) {
+		for (;;) {
 			struct wb_tok t = wb_expand_next(m);
-			if (t.kind == WB_TOK_PUNCT && t.aux == WB_P_GT)
+			bool blank = t.flags & (WB_TOK_SPACE | WB_TOK_UNSURE);
+			if (t.kind == WB_TOK_PUNCT && t.aux == WB_P_GT && !blank)
 				break;
-			if (t.kind == WB_TOK_END || t.kind == WB_TOK_VALUE || (!start && (t.flags & WB_TOK_SPACE)) ||
-			    text.n > 4096) {
+			if (t.kind == WB_TOK_END || t.kind == WB_TOK_VALUE || blank || text.n > 4096) {
 				wb_expand_doubt(m, "a header name in <> that macros make is not understood");
 				break;
 			}
@@ -136,7 +152,7 @@ static void push_frame(struct wb_unit *u, const struct wb_program *p, uint32_t n
 	struct wb_search *s = &u->search;
 	uint32_t entity = s->place[place].entity;
 	const struct wb_entity *e = &s->entity[entity];
-	uint32_t dir = wb_search_parent(s, u->req->tc->compiler == WB_COMPILER_CLANG ? e->first : place);
+	uint32_t dir = wb_search_parent(s, u->req->tc->compiler == WB_COMPILER_CLANG ? e->opened : place);
 	u->frame[u->nframe++] = (struct wb_frame){.program = p,
 						  .site = e->site,
 						  .node = node,
@@ -160,6 +176,8 @@ static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t nex
 		return wb_unit_doubt(u, p->doubt, place);
 	if (p->flags & WB_PROGRAM_EVERY_TOKEN)
 		return wb_unit_doubt(u, "a _Pragma may change macros, which only the expanded text tells", place);
+	if ((u->steps += 1 + (uint64_t)p->nop) > WB_MAX_DIRECTIVES)
+		return wb_unit_doubt(u, "more directives than a sane unit has", place);
 	if (u->nframe > WB_MAX_INCLUDE_DEPTH)
 		return wb_unit_doubt(u, "#include nested too deep", place);
 	if ((p->flags & WB_PROGRAM_INCBIN) ||
@@ -173,20 +191,23 @@ static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t nex
 }
 
 /* Does the include optimisation say that there is nothing to read? Else it is going to be read. */
-static bool is_skipped(struct wb_unit *u, struct wb_entity *e, bool import)
+static bool is_skipped(struct wb_unit *u, uint32_t place, bool import)
 {
+	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
 	bool skipped = e->once || e->imported || (e->guard && wb_macro_get(&u->macros, e->guard));
 	if (import)
 		skipped = e->included || (e->guard && wb_macro_get(&u->macros, e->guard));
 	if ((import && !e->imported) || (!skipped && !e->included)) {
 		wb_search_change(&u->search, e);
 		e->imported = e->imported || import;
+		if (!skipped && !e->included)
+			e->opened = place;
 		e->included = e->included || !skipped;
 	}
 	return skipped;
 }
 
-static void include_file(struct wb_unit *u, const struct wb_directive *d, const struct wb_found *found, bool angled)
+static void include_file(struct wb_unit *u, const struct wb_directive *d, struct wb_found *found, bool angled)
 {
 	const struct wb_frame *f = top(u);
 	/* #include_next in a file that lies beside its includer: clang goes on where the includer was found, gcc starts
@@ -203,9 +224,11 @@ static void include_file(struct wb_unit *u, const struct wb_directive *d, const 
 				 : d->op == WB_OP_IMPORT     ? WB_EDGE_IMPORT
 				 : angled                    ? WB_EDGE_ANGLE
 							     : WB_EDGE_QUOTE;
-	uint32_t node = wb_unit_node(u, place);
+	uint32_t node = found->node;
+	if (node == WB_NOWHERE)
+		found->node = node = wb_unit_node(u, place);
 	struct wb_edge *edge = wb_unit_edge(u, node, kind, found->text);
-	if (is_skipped(u, &u->search.entity[u->search.place[place].entity], d->op == WB_OP_IMPORT))
+	if (is_skipped(u, place, d->op == WB_OP_IMPORT))
 		edge->skipped = true;
 	else
 		enter(u, node, place, next);
@@ -216,11 +239,12 @@ static void include(struct wb_unit *u, struct wb_frame *f, const struct wb_direc
 	bool angled = d->flags & WB_OP_ANGLED, include_next = d->op == WB_OP_INCLUDE_NEXT;
 	if (!(d->flags & WB_OP_COMPUTED)) {
 		uint32_t from = origin(u, angled, include_next, d->a);
-		include_file(u, d, wb_search_find_at(&u->search, &f->site[d->site], from, d->a), angled);
+		include_file(u, d, wb_search_find_at(&u->search, &f->site[d->b], from, d->a), angled);
 		return;
 	}
 	uint32_t name;
-	wb_expand_begin(&u->macros, f->program->tok + d->a, d->b);
+	const struct wb_site_tokens *o = &f->program->operand[d->b];
+	wb_expand_begin(&u->macros, f->program->tok + o->first, o->n);
 	if (wb_unit_header_name(u, wb_expand_next(&u->macros), &name, &angled))
 		include_file(u, d, wb_unit_find(u, name, angled, include_next), angled);
 	else
@@ -229,19 +253,27 @@ static void include(struct wb_unit *u, struct wb_frame *f, const struct wb_direc
 
 static void embed(struct wb_unit *u, const struct wb_directive *d)
 {
+	uint32_t name = d->a;
+	bool angled = d->flags & WB_OP_ANGLED;
 	if (d->flags & WB_OP_COMPUTED) {
-		wb_unit_doubt(u, "#embed of what a macro names", top(u)->place);
-		return;
+		const struct wb_site_tokens *o = &top(u)->program->operand[d->b];
+		struct wb_embed parameters;
+		wb_expand_begin(&u->macros, top(u)->program->tok + o->first, o->n);
+		if (!wb_unit_header_name(u, wb_expand_next(&u->macros), &name, &angled) ||
+		    !wb_unit_embed_parameters(u, &parameters, false)) {
+			macro_doubt(u);
+			return;
+		}
 	}
-	uint32_t place = wb_unit_find_embed(u, d->a, d->flags & WB_OP_ANGLED);
+	uint32_t place = wb_unit_find_embed(u, name, angled);
 	if (place == WB_NOWHERE) {
-		failed(u, "file not found", d->a);
+		failed(u, "file not found", name);
 		u->stop = true;
 		return;
 	}
 	uint32_t node = wb_unit_node(u, place);
 	u->node[node].flags |= WB_GRAPH_EMBED;
-	wb_unit_edge(u, node, WB_EDGE_EMBED, wb_ident_text(u->idents, d->a).p);
+	wb_unit_edge(u, node, WB_EDGE_EMBED, wb_ident_text(u->idents, name).p);
 }
 
 /* In C++ the names of operators are no identifiers. */
@@ -252,22 +284,25 @@ static bool is_name(struct wb_unit *u, uint32_t name)
 	return true;
 }
 
+static bool is_defined(struct wb_unit *u, uint32_t name)
+{
+	return (name > WB_WORD_XOR_EQ || is_name(u, name)) && wb_macro_get(&u->macros, name);
+}
+
 static bool holds(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
 {
-	bool yes;
 	switch ((enum wb_op)d->op) {
 	case WB_OP_IFDEF:
 	case WB_OP_ELIFDEF:
-		return is_name(u, d->a) && wb_macro_get(&u->macros, d->a);
+		return is_defined(u, d->a);
 	case WB_OP_IFNDEF:
 	case WB_OP_ELIFNDEF:
-		return is_name(u, d->a) && !wb_macro_get(&u->macros, d->a);
+		return !is_defined(u, d->a);
 	case WB_OP_IF_CONSTANT:
 		return d->a;
 	default:
-		f->line = d->line;
 		f->several = d->flags & WB_OP_SEVERAL;
-		yes = wb_unit_condition(u, d);
+		bool yes = wb_unit_condition(u, d);
 		if (u->macros.doubt)
 			macro_doubt(u);
 		return yes;
@@ -280,9 +315,11 @@ static uint32_t choose(struct wb_unit *u, struct wb_frame *f, uint32_t i)
 	for (;;) {
 		const struct wb_directive *d = &f->program->op[i];
 		f->line = d->line;
-		if (d->op == WB_OP_ELSE || d->op == WB_OP_ENDIF || holds(u, f, d) || u->stop)
+		if (d->op == WB_OP_ELSE || holds(u, f, d) || u->stop)
 			return i + 1;
-		i = d->next;
+		i = d->b;
+		if (d->flags & WB_OP_LAST)
+			return i;
 	}
 }
 
@@ -380,62 +417,70 @@ static void leave(struct wb_unit *u)
 	u->nframe--;
 }
 
-/* Until the stack is down to `floor` frames. */
-static void run(struct wb_unit *u, unsigned floor)
+/* The directives of the frame on top, up to its end, or until an #include puts another one on it. */
+static void run_frame(struct wb_unit *u, struct wb_frame *f)
 {
-	while (u->nframe > floor && !u->stop) {
-		struct wb_frame *f = top(u);
-		if (f->pc == f->program->nop) {
+	const struct wb_program *p = f->program;
+	unsigned depth = u->nframe;
+	for (uint32_t pc = f->pc; !u->stop;) {
+		if (pc == p->nop) {
 			leave(u);
-			continue;
-		}
-		const struct wb_directive *d = &f->program->op[f->pc];
-		if (++u->steps > WB_MAX_DIRECTIVES) {
-			wb_unit_doubt(u, "more directives than a sane unit has", f->place);
 			return;
 		}
+		const struct wb_directive *d = &p->op[pc];
 		switch ((enum wb_op)d->op) {
 		case WB_OP_DEFINE:
-			f->pc++;
-			f->line = d->line;
-			define(u, f->program, d);
+			pc++;
+			if (d->b <= WB_WORD_XOR_EQ || (d->flags & WB_OP_TELLS_TIME)) {
+				f->line = d->line;
+				define(u, p, d);
+			} else {
+				wb_macro_define(&u->macros, d->b, &p->define[d->a]);
+			}
 			break;
 		case WB_OP_UNDEF:
-			f->pc++;
+			pc++;
 			f->line = d->line;
-			if (is_name(u, d->a))
+			if (d->a > WB_WORD_XOR_EQ || is_name(u, d->a))
 				wb_macro_undef(&u->macros, d->a);
 			break;
 		case WB_OP_IFDEF:
 		case WB_OP_IFNDEF:
 		case WB_OP_IF:
 		case WB_OP_IF_CONSTANT:
-			f->pc = choose(u, f, f->pc);
+			pc = choose(u, f, pc);
 			break;
 		case WB_OP_ELIF: /* the end of a branch that was taken */
 		case WB_OP_ELIFDEF:
 		case WB_OP_ELIFNDEF:
 		case WB_OP_ELSE:
-			f->pc = d->end + 1;
-			break;
-		case WB_OP_ENDIF:
-			f->pc++;
+			pc = wb_program_behind(p, pc);
 			break;
 		case WB_OP_INCLUDE:
 		case WB_OP_INCLUDE_NEXT:
 		case WB_OP_IMPORT:
-			f->pc++;
+			f->pc = ++pc;
 			f->line = d->line;
 			f->several = d->flags & WB_OP_SEVERAL;
 			include(u, f, d);
+			if (u->nframe != depth)
+				return;
 			break;
 		default:
-			f->pc++;
+			pc++;
 			f->line = d->line;
+			f->several = d->flags & WB_OP_SEVERAL;
 			other(u, f, d);
 			break;
 		}
 	}
+}
+
+/* Until the stack is down to `floor` frames. */
+static void run(struct wb_unit *u, unsigned floor)
+{
+	while (u->nframe > floor && !u->stop)
+		run_frame(u, top(u));
 }
 
 static void forced_file(struct wb_unit *u, const struct wb_forced *forced)
@@ -456,7 +501,7 @@ static void forced_file(struct wb_unit *u, const struct wb_forced *forced)
 	struct wb_edge *e = wb_unit_edge(u, node, WB_EDGE_FORCED, found->text);
 	e->line = forced->arg;
 	e->in_prefix = forced->prefix;
-	if (is_skipped(u, &u->search.entity[u->search.place[place].entity], false)) {
+	if (is_skipped(u, place, false)) {
 		e->skipped = true;
 		return;
 	}
@@ -539,7 +584,9 @@ static bool begin_source(struct wb_unit *u, uint32_t place)
 		wb_unit_node(u, place);
 	if (wb_search_path(&u->search, source, strlen(source)) == WB_NOWHERE)
 		return false;
-	u->search.entity[u->search.place[place].entity].included = true;
+	struct wb_entity *main_file = &u->search.entity[u->search.place[place].entity];
+	main_file->included = true;
+	main_file->opened = place;
 	return true;
 }
 

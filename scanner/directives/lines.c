@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* memmem */
 #include "scanner/directives/lines.h"
 
+#include "scanner/directives/bytes.h"
+
 #include <string.h>
 
 /* Where skipping must stop and look: in any text, and in text whose words matter. */
@@ -109,18 +111,26 @@ static bool starts_line_comment(struct wb_lines *l, const char *p, bool directiv
 		return false;
 	if (l->lex & WB_LEX_LINE_COMMENTS)
 		return true;
-	if (p[2] == '*' && !l->line_comment)
-		return false; /* a slash and a comment */
 	const char *eol = memchr(p, '\n', (size_t)(l->end - p));
 	if (!eol)
 		eol = l->end;
 	for (const char *q = p + 2; q < eol; q++)
 		if (*q == '"' || *q == '\'' || *q == '\\' || (*q == '/' && q[1] == '*') || (*q == '*' && q[1] == '/'))
 			l->doubt = "a // comment in strict C89";
+	/* "//" and "*" may be a slash and a comment; gcc looks whether the header is the system's. */
 	if (directive || p[2] == '*')
 		l->doubt = "a // comment in strict C89";
-	l->line_comment = true;
 	return true;
+}
+
+/* Past the comment that starts at the slash p; NULL when it starts none. */
+static const char *skip_comment(struct wb_lines *l, const char *p, bool directive)
+{
+	const char *slash = slash_of(p);
+	if (slash[1] != '*' && (slash[1] != '/' || !starts_line_comment(l, slash, directive)))
+		return NULL;
+	l->line += (uint32_t)count_lines(p, slash + 1);
+	return slash[1] == '*' ? skip_block(l, slash) : skip_line_comment(l, slash + 1);
 }
 
 /* Past the closing quote of the literal at p, or to the end of the line. */
@@ -154,9 +164,10 @@ static bool is_raw(const struct wb_lines *l, const char *from, const char *p)
 	if (!(l->lex & WB_LEX_RAW_STRINGS) || p == from || p[-1] != 'R')
 		return false;
 	const char *q = p - 1;
-	if (q - from >= 2 && q[-1] == '8' && q[-2] == 'u')
+	bool u = l->lex & WB_LEX_U_PREFIXES;
+	if (u && q - from >= 2 && q[-1] == '8' && q[-2] == 'u')
 		q -= 2;
-	else if (q > from && (q[-1] == 'u' || q[-1] == 'U' || q[-1] == 'L'))
+	else if (q > from && ((u && (q[-1] == 'u' || q[-1] == 'U')) || q[-1] == 'L'))
 		q--;
 	return q == from || !word_byte(l, q[-1]);
 }
@@ -186,7 +197,8 @@ static const char *skip_raw(struct wb_lines *l, const char *p)
 /* Is the ' at p a digit separator? The token that it may be in begins at `from` or later. */
 static bool is_separator(const struct wb_lines *l, const char *from, const char *p)
 {
-	if (!(l->lex & WB_LEX_DIGIT_SEPARATORS) || p == from || !word_byte(l, p[-1]) || !word_byte(l, p[1]))
+	if (!(l->lex & WB_LEX_DIGIT_SEPARATORS) || p == from || !word_byte(l, p[-1]) || (unsigned char)p[1] >= 0x80 ||
+	    !wb_is_word_byte((unsigned char)p[1], 0))
 		return false;
 	const char *q = p;
 	while (q > from && (word_byte(l, q[-1]) || q[-1] == '.' ||
@@ -226,11 +238,13 @@ static void see_word(struct wb_lines *l, const char *p, size_t n)
 /* Skip text from p to the start of the next line. */
 static void skip_text(struct wb_lines *l)
 {
-	const char *from = l->p, *p = l->p;
+	const char *from = l->p, *p = l->p, *after;
 	unsigned stop = l->words ? STOP | WORD : STOP;
 	l->text = true;
 	l->at = l->line;
 	for (;;) {
+		if (stop == STOP)
+			p = wb_bytes_stop(p, l->end);
 		while (!(class_of[(unsigned char)*p] & stop))
 			p++;
 		switch (*p) {
@@ -260,17 +274,10 @@ static void skip_text(struct wb_lines *l)
 			}
 			break;
 		case '/':
-			if (p[1] == '*') {
-				p = skip_block(l, p);
-				from = p;
-			} else if (starts_line_comment(l, p, false)) {
-				p = skip_line_comment(l, p);
-			} else {
-				const char *q = behind_splices(p + 1);
-				if (q != p + 1 && (*q == '/' || *q == '*'))
-					l->doubt = "the start of a comment is split between lines";
+			if ((after = skip_comment(l, p, false)) != NULL)
+				p = from = after;
+			else
 				p++;
-			}
 			break;
 		case '\\': {
 			size_t n = splice(p);
@@ -382,15 +389,24 @@ static bool awaits_header(const struct wb_buf *clean)
 	return false;
 }
 
-/* A header name up to its closing sign: nothing in it is a comment or an escape. */
+/* A header name up to its closing sign: nothing in it is a comment or an escape. Where the directive is skipped,
+ * compilers see other tokens in it, which matters when they go on to another line. */
 static const char *copy_header(struct wb_lines *l, const char *p, char close)
 {
+	const char *eol = memchr(p, '\n', (size_t)(l->end - p));
+	size_t n = (size_t)((eol ? eol : l->end) - p), name = 1;
+	while (name < n && p[name] != close)
+		name++;
+	bool other = close == '"' ? p[name - 1] == '\\' : memchr(p, '"', name) || memchr(p, '\'', name);
+	bool comment = close == '>' && memmem(p, name, "/*", 2);
+	if (comment || (other && (memmem(p, n, "/*", 2) || memmem(p, n, "R\"", 2))))
+		l->doubt = "a header name that looks like other tokens";
 	wb_buf_addc(&l->clean, *p++);
 	for (;;) {
-		size_t n = *p == '\\' ? splice(p) : 0;
-		if (n) {
+		size_t len = *p == '\\' ? splice(p) : 0;
+		if (len) {
 			l->line++;
-			p += n;
+			p += len;
 			continue;
 		}
 		if (*p == '\n' || (*p == '\0' && p == l->end))
@@ -406,6 +422,7 @@ static void copy_directive(struct wb_lines *l)
 {
 	const char *p = l->p;
 	enum mode mode = NAME;
+	l->comment = false;
 	wb_buf_reset(&l->clean);
 	for (;;) {
 		const char *from = p;
@@ -474,15 +491,13 @@ static void copy_directive(struct wb_lines *l)
 			break;
 		}
 		case '/': {
-			const char *q = behind_splices(p + 1);
-			if (p[1] == '*') {
-				p = skip_block(l, p);
+			uint32_t line = l->line;
+			const char *after = skip_comment(l, p, true);
+			if (after) {
 				wb_buf_addc(&l->clean, ' ');
-			} else if (starts_line_comment(l, p, true)) {
-				p = skip_line_comment(l, p);
+				l->comment = l->comment || l->line != line;
+				p = after;
 			} else {
-				if (q != p + 1 && (*q == '/' || *q == '*'))
-					l->doubt = "the start of a comment is split between lines";
 				add(l, p, p + 1);
 				p++;
 			}
@@ -505,7 +520,7 @@ static void copy_directive(struct wb_lines *l)
 
 bool wb_text_tells_time(const char *p, size_t n)
 {
-	return memmem(p, n, "__DATE__", 8) || memmem(p, n, "__TIME__", 8) || memmem(p, n, "__TIMESTAMP__", 13);
+	return wb_text_words(p, n) & WB_TEXT_TIME;
 }
 
 void wb_lines_init(struct wb_lines *l, const char *text, size_t n, unsigned lex)
@@ -513,7 +528,8 @@ void wb_lines_init(struct wb_lines *l, const char *text, size_t n, unsigned lex)
 	*l = (struct wb_lines){.begin = text, .p = text, .end = text + n, .lex = lex, .line = 1, .clean = WB_BUF_INIT};
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		l->p += 3;
-	l->words = wb_text_tells_time(text, n);
+	l->has = wb_text_words(text, n);
+	l->words = l->has & WB_TEXT_TIME;
 	/* Compilers do not agree on a carriage return that is not part of a line end. */
 	for (const char *p = text; (p = memchr(p, '\r', (size_t)(l->end - p))) != NULL; p++)
 		if (p[1] != '\n')
@@ -525,24 +541,41 @@ void wb_lines_release(struct wb_lines *l)
 	wb_buf_release(&l->clean);
 }
 
+/* Past whole lines of nothing but text: no directive, literal, comment or splice begins in them. */
+static void skip_plain_lines(struct wb_lines *l)
+{
+	const char *special = wb_bytes_special(l->p, l->end);
+	const char *eol = special == l->p ? NULL : memrchr(l->p, '\n', (size_t)(special - l->p));
+	if (!eol)
+		return;
+	const char *p = l->p;
+	while (p < eol && (is_blank(*p) || *p == '\n'))
+		p++;
+	l->text = l->text || p < eol;
+	l->line += (uint32_t)count_lines(l->p, eol + 1);
+	l->p = eol + 1;
+}
+
 enum wb_event wb_lines_next(struct wb_lines *l)
 {
+	bool plain = !l->words && !(l->lex & WB_LEX_MODULES);
 	for (;;) {
 		for (unsigned e = WB_EVENT_MODULE; l->pending && e <= WB_EVENT_TIMESTAMP; e++)
 			if (l->pending & 1u << e) {
 				l->pending &= ~(1u << e);
 				return (enum wb_event)e;
 			}
+		if (plain)
+			skip_plain_lines(l);
 		const char *p = l->p;
 		/* What may stand in front of a '#'. */
 		for (;;) {
 			while (is_blank(*p))
 				p++;
 			size_t n;
-			if (*p == '/' && p[1] == '*') {
-				p = skip_block(l, p);
-			} else if (*p == '/' && starts_line_comment(l, p, false)) {
-				p = skip_line_comment(l, p);
+			const char *after = *p == '/' ? skip_comment(l, p, false) : NULL;
+			if (after) {
+				p = after;
 			} else if (*p == '\\' && (n = splice(p)) != 0) {
 				l->line++;
 				p += n;
@@ -558,6 +591,7 @@ enum wb_event wb_lines_next(struct wb_lines *l)
 			return WB_EVENT_END;
 		} else if (*p == '#' || ((l->lex & WB_LEX_DIGRAPHS) && *p == '%' && p[1] == ':')) {
 			l->at = l->line;
+			l->start = p;
 			l->p += *p == '#' ? 1 : 2;
 			copy_directive(l);
 			l->several = l->line - l->at > 1;

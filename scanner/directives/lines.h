@@ -18,11 +18,13 @@ struct wb_lines {
 	const char *begin, *p, *end; /* *end is a NUL */
 	unsigned lex;                /* enum wb_lex_flag */
 	uint32_t line;               /* of p, from 1 */
+	const char *start;           /* of the directive: its '#' */
 	uint32_t at;                 /* line of the event */
 	bool text;                   /* text was seen since the last directive */
 	bool several;                /* the directive goes over more than one physical line */
+	bool comment;                /* so does a comment in it */
+	uint32_t has;                /* enum wb_text_word: what the whole text has */
 	bool words;                  /* look for __DATE__ and its kin */
-	bool line_comment;           /* one was seen in strict C89 */
 	bool no_end;                 /* a comment or raw string goes on to the end of the text: an error */
 	const char *doubt;           /* something that this reader does not read; NULL */
 	uint32_t pending;            /* events of the line that was just read: bits 1 << enum wb_event */

@@ -17,16 +17,27 @@ void wb_macros_release(struct wb_macros *m)
 		free(m->block[i]);
 	free(m->block);
 	free(m->slot);
+	free(m->disabled);
 	free(m->undo);
 	free(m->stream);
 }
 
+/* Forget every entry but those of one generation, which becomes `as`. */
+static void forget_but(struct wb_macros *m, uint32_t generation, uint32_t as)
+{
+	for (uint32_t i = 0; i < m->nslot; i++)
+		m->slot[i] = m->slot[i] >> 48 == generation ? m->slot[i] << 16 >> 16 | (uint64_t)as << 48 : 0;
+}
+
 static void next_generation(struct wb_macros *m)
 {
-	if (++m->generation == WB_NO_GENERATION) { /* once in four thousand million units */
-		memset(m->slot, 0, m->nslot * sizeof *m->slot);
-		m->generation = 1;
-	}
+	if (++m->generation != WB_NO_GENERATION)
+		return;
+	/* Once in 65,000 units. What is kept stays, as the first generation. */
+	bool keeps = m->kept != WB_NO_GENERATION;
+	forget_but(m, m->kept, 1);
+	m->kept = keeps ? 1 : m->kept;
+	m->generation = 2;
 }
 
 void wb_macros_reset(struct wb_macros *m)
@@ -39,8 +50,10 @@ void wb_macros_reset(struct wb_macros *m)
 void wb_macros_keep(struct wb_macros *m)
 {
 	/* Entries are told from later ones by their generation: there must be a next one. */
-	if (m->generation >= WB_NO_GENERATION - 2)
-		return;
+	if (m->generation == WB_NO_GENERATION - 1) {
+		forget_but(m, m->generation, 1);
+		m->generation = 1;
+	}
 	m->kept = m->generation;
 	m->nundo = 0;
 	m->generation++;
@@ -72,20 +85,22 @@ void wb_macro_define_slow(struct wb_macros *m, uint32_t name, const struct wb_de
 		n += n / 2 + 1024;
 		m->slot = wb_xrealloc(m->slot, n * sizeof *m->slot);
 		memset(m->slot + m->nslot, 0, (n - m->nslot) * sizeof *m->slot);
+		m->disabled = wb_xrealloc(m->disabled, n);
+		memset(m->disabled + m->nslot, 0, n - m->nslot);
 		m->nslot = n;
 	}
-	if (m->slot[name].generation == m->kept)
+	if (m->slot[name] >> 48 == m->kept)
 		remember(m, name);
-	m->slot[name] = (struct wb_macro_slot){d, m->generation, 0};
+	m->slot[name] = (uint64_t)m->generation << 48 | (uintptr_t)d;
 }
 
 void wb_macro_undef(struct wb_macros *m, uint32_t name)
 {
 	if (name >= m->nslot)
 		return;
-	if (m->slot[name].generation == m->kept)
+	if (m->slot[name] >> 48 == m->kept)
 		remember(m, name);
-	m->slot[name].generation = 0;
+	m->slot[name] = 0;
 }
 
 void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *def)
@@ -144,7 +159,7 @@ static bool push(struct wb_macros *m, const struct wb_tok *p, size_t n, uint32_t
 	}
 	m->stream[m->nstream++] = (struct wb_stream){p, p + n, name};
 	if (name)
-		m->slot[name].disabled = 1;
+		m->disabled[name] = 1;
 	return true;
 }
 
@@ -153,13 +168,14 @@ void wb_expand_begin(struct wb_macros *m, const struct wb_tok *tok, size_t n)
 	/* A directive that was given up may have left macros disabled. */
 	while (m->nstream)
 		if (m->stream[--m->nstream].name)
-			m->slot[m->stream[m->nstream].name].disabled = 0;
+			m->disabled[m->stream[m->nstream].name] = 0;
 	/* Blocks of their own size are not worth keeping. */
 	for (size_t i = 0; m->nblock > 1 && i < m->nblock; i++)
 		free(m->block[i]);
 	m->nblock = m->nblock > 1 ? 0 : m->nblock;
 	m->at = m->used = m->base = 0;
 	m->depth = 0;
+	m->space = 0;
 	m->budget = WB_EXPAND_MAX_TOKENS;
 	m->doubt = NULL;
 	push(m, tok, n, 0);
@@ -171,10 +187,14 @@ struct wb_tok wb_expand_raw(struct wb_macros *m)
 {
 	while (m->nstream > m->base && !m->doubt) {
 		struct wb_stream *s = &m->stream[m->nstream - 1];
-		if (s->p < s->end)
-			return *s->p++;
+		if (s->p < s->end) {
+			struct wb_tok t = *s->p++;
+			t.flags |= m->space;
+			m->space = 0;
+			return t;
+		}
 		if (s->name)
-			m->slot[s->name].disabled = 0;
+			m->disabled[s->name] = 0;
 		m->nstream--;
 	}
 	return end_token;
@@ -191,13 +211,24 @@ static bool opens(const struct wb_macros *m)
 	return false;
 }
 
+bool wb_expand_at_angle(const struct wb_macros *m)
+{
+	size_t i = m->nstream;
+	while (i > 1 && m->stream[i - 1].p == m->stream[i - 1].end)
+		i--;
+	const struct wb_stream *s = m->stream;
+	return i == 1 && s->p < s->end && s->p->kind == WB_TOK_PUNCT && s->p->aux == WB_P_LT;
+}
+
 bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_list *out)
 {
 	struct wb_toks t = {0};
 	size_t base = m->base;
+	uint8_t space = m->space; /* of what stands around */
 	if (++m->depth > WB_EXPAND_MAX_DEPTH)
 		return wb_expand_doubt(m, "macro arguments nested too deep");
 	m->base = m->nstream;
+	m->space = 0;
 	if (push(m, in->v, in->n, 0))
 		for (struct wb_tok tok; (tok = wb_expand_next(m)).kind != WB_TOK_END;) {
 			if (t.n >= m->budget) {
@@ -207,6 +238,7 @@ bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_lis
 			wb_toks_push(&t, tok);
 		}
 	m->base = base;
+	m->space = space;
 	m->depth--;
 	out->n = t.n;
 	out->v = m->doubt ? NULL : wb_pool_tokens(m, t.n);
@@ -275,7 +307,7 @@ static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_
 		}
 		/* Reading may have ended expansions: what names a macro that is still being expanded now, never will
 		 * be. */
-		if (t.kind == WB_TOK_IDENT && wb_macro_read(m, t.text) && m->slot[t.text].disabled)
+		if (t.kind == WB_TOK_IDENT && wb_macro_read(m, t.text) && m->disabled[t.text])
 			t.flags |= WB_TOK_NOEXPAND;
 		wb_toks_push(&all, t);
 	}
@@ -322,9 +354,8 @@ static bool expand(struct wb_macros *m, const struct wb_define *d, struct wb_tok
 		if (!wb_macro_substitute(m, d, b, arg, has_variadic, &out))
 			return false;
 	}
-	if (out.n == 0) {
-		/* White space in front of an expansion to nothing is white space in front of what follows; it only
-		 * matters in names that are put together, where a blank is a doubt anyway. */
+	if (out.n == 0) { /* white space in front of nothing is white space in front of what follows */
+		m->space |= name.flags & WB_TOK_SPACE;
 		return true;
 	}
 	struct wb_tok *copy = out.v;
@@ -351,7 +382,7 @@ struct wb_tok wb_expand_next(struct wb_macros *m)
 		const struct wb_define *d = wb_macro_read(m, t.text);
 		if (!d)
 			return t;
-		if (m->slot[t.text].disabled) {
+		if (m->disabled[t.text]) {
 			t.flags |= WB_TOK_NOEXPAND;
 			return t;
 		}

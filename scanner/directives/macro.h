@@ -16,11 +16,10 @@ enum {
 	WB_EXPAND_MAX_STREAMS = 4096,
 };
 
-struct wb_macro_slot {
-	const struct wb_define *def;
-	uint32_t generation;
-	uint32_t disabled;
-};
+/* What an identifier stands for, small because a unit touches thousands of them: the definition's address below, the
+ * generation in the upper 16 bits. 0: not defined. */
+typedef uint64_t wb_macro_slot;
+#define WB_NO_GENERATION 0xffffu
 
 /* Tokens that are being read: the directive's own, an expansion, an argument. */
 struct wb_stream {
@@ -35,12 +34,11 @@ struct wb_read {
 };
 
 struct wb_undo {
-	struct wb_macro_slot slot;
+	wb_macro_slot slot;
 	uint32_t name;
 };
 
 enum { WB_MAX_READS = 64 };
-#define WB_NO_GENERATION UINT32_MAX
 
 struct wb_macros;
 
@@ -49,8 +47,10 @@ typedef bool wb_builtin_fn(void *ctx, struct wb_macros *m, struct wb_tok name, s
 
 struct wb_macros {
 	struct wb_idents *idents;
-	struct wb_macro_slot *slot; /* by identifier */
-	uint32_t nslot, generation;
+	wb_macro_slot *slot; /* by identifier */
+	uint8_t *disabled;   /* by identifier: its expansion is being read */
+	uint32_t nslot;
+	uint32_t generation;  /* from 1 */
 	uint32_t kept;        /* the generation of the kept state */
 	struct wb_undo *undo; /* entries of the kept state that were changed since */
 	size_t nundo, undo_cap;
@@ -63,6 +63,7 @@ struct wb_macros {
 	size_t nblock, used, at;
 	size_t budget;
 	unsigned depth;
+	uint8_t space;     /* flags for the next token: white space that an expansion left behind */
 	const char *doubt; /* why expansion gave up; NULL */
 	bool strict_comma; /* ", ## __VA_ARGS__" keeps its comma without named parameters (strict C99) */
 	wb_builtin_fn *builtin;
@@ -80,22 +81,21 @@ void wb_macro_define_slow(struct wb_macros *m, uint32_t name, const struct wb_de
 void wb_macro_undef(struct wb_macros *m, uint32_t name);
 void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *def);
 
-static inline bool wb_macro_is(const struct wb_macros *m, const struct wb_macro_slot *s)
-{
-	return s->generation == m->generation || s->generation == m->kept;
-}
-
 static inline void wb_macro_define(struct wb_macros *m, uint32_t name, const struct wb_define *d)
 {
-	if (name < m->nslot && m->slot[name].generation != m->kept)
-		m->slot[name] = (struct wb_macro_slot){d, m->generation, 0};
+	if (name < m->nslot && m->slot[name] >> 48 != m->kept)
+		m->slot[name] = (uint64_t)m->generation << 48 | (uintptr_t)d;
 	else
 		wb_macro_define_slow(m, name, d);
 }
 
 static inline const struct wb_define *wb_macro_get(const struct wb_macros *m, uint32_t name)
 {
-	return name < m->nslot && wb_macro_is(m, &m->slot[name]) ? m->slot[name].def : NULL;
+	if (name >= m->nslot)
+		return NULL;
+	wb_macro_slot s = m->slot[name];
+	return s >> 48 == m->generation || s >> 48 == m->kept ? (const struct wb_define *)(uintptr_t)(s << 16 >> 16)
+							      : NULL;
 }
 
 /* The same where a condition is being evaluated. */
@@ -113,6 +113,8 @@ void wb_expand_begin(struct wb_macros *m, const struct wb_tok *tok, size_t n);
 struct wb_tok wb_expand_next(struct wb_macros *m);
 /* The next token as it stands. */
 struct wb_tok wb_expand_raw(struct wb_macros *m);
+/* Does the directive itself, no macro, go on with "<"? */
+bool wb_expand_at_angle(const struct wb_macros *m);
 /* Give up: everything that follows is END. Returns false. */
 bool wb_expand_doubt(struct wb_macros *m, const char *why);
 

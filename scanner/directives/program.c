@@ -1,10 +1,12 @@
 #define _GNU_SOURCE /* memmem */
 #include "scanner/directives/program.h"
 
+#include "scanner/directives/bytes.h"
 #include "scanner/directives/lines.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 enum { MAX_NESTING = 4096, MAX_PARAMS = 4096 };
 
@@ -14,12 +16,20 @@ struct group {
 	bool has_else;
 };
 
+/* A directive before its groups are closed. */
+struct draft {
+	struct wb_directive d;
+	uint32_t next, end; /* of a conditional: the next branch, the ENDIF */
+};
+
 struct making {
 	struct wb_program *p;
 	struct wb_idents *idents;
 	struct wb_lines lines;
 	struct wb_toks tok;
-	struct wb_directive *op;
+	struct draft *op;
+	struct wb_site_tokens *operand; /* by site */
+	size_t operand_cap;
 	size_t nop, op_cap;
 	struct wb_define *define;
 	size_t ndefine, define_cap;
@@ -27,8 +37,9 @@ struct making {
 	size_t nbad, bad_cap;
 	struct group *group;
 	size_t ngroup, group_cap;
-	bool outside; /* something lies outside of the first conditional: no guard */
-	bool full;    /* the table of spellings */
+	unsigned pragmas; /* operands of macro_pragmas() that stand in #pragma lines */
+	bool outside;     /* something lies outside of the first conditional: no guard */
+	bool full;        /* the table of spellings */
 };
 
 static void *grown(void *v, size_t n, size_t *cap, size_t size)
@@ -42,10 +53,20 @@ static void *grown(void *v, size_t n, size_t *cap, size_t size)
 static struct wb_directive *emit(struct making *m, enum wb_op op, uint32_t a, uint32_t b)
 {
 	m->op = grown(m->op, m->nop, &m->op_cap, sizeof *m->op);
-	struct wb_directive *d = &m->op[m->nop++];
-	*d = (struct wb_directive){
-	    .op = (uint8_t)op, .flags = m->lines.several ? WB_OP_SEVERAL : 0, .line = m->lines.at, .a = a, .b = b};
+	struct wb_directive *d = &m->op[m->nop].d;
+	m->op[m->nop++] = (struct draft){.d = {.op = op, .line = m->lines.at & WB_MAX_LINE, .a = a, .b = b}};
+	if (m->lines.several)
+		d->flags |= WB_OP_SEVERAL;
+	if (m->lines.at > WB_MAX_LINE)
+		m->p->doubt = "more lines than a sane file has";
 	return d;
+}
+
+static uint32_t new_site(struct making *m, uint32_t first, uint32_t n)
+{
+	m->operand = grown(m->operand, m->p->nsite, &m->operand_cap, sizeof *m->operand);
+	m->operand[m->p->nsite] = (struct wb_site_tokens){first, n};
+	return m->p->nsite++;
 }
 
 static void bad(struct making *m, const char *text)
@@ -257,7 +278,7 @@ static void condition(struct making *m, struct wb_str s, bool elif)
 	uint32_t first, n = tokens(m, s, true, &first);
 	const struct wb_tok *t = m->tok.v + first;
 	enum wb_op op = elif ? WB_OP_ELIF : WB_OP_IF;
-	uint32_t a = first, b = n;
+	uint32_t a = 0;
 	bool negated = n && t->kind == WB_TOK_PUNCT && t->aux == WB_P_NOT;
 	const struct wb_tok *d = t + negated;
 	uint32_t left = n - negated;
@@ -267,7 +288,6 @@ static void condition(struct making *m, struct wb_str s, bool elif)
 	    d[parenthesised ? 2 : 1].kind == WB_TOK_IDENT && !is_operator_name(d[parenthesised ? 2 : 1].text)) {
 		op = negated ? (elif ? WB_OP_ELIFNDEF : WB_OP_IFNDEF) : (elif ? WB_OP_ELIFDEF : WB_OP_IFDEF);
 		a = d[parenthesised ? 2 : 1].text;
-		b = 0;
 		m->tok.n = first;
 	} else if (n == 1 && !elif && t->kind == WB_TOK_NUMBER) {
 		struct wb_str number = wb_ident_text(m->idents, t->text);
@@ -277,9 +297,9 @@ static void condition(struct making *m, struct wb_str s, bool elif)
 			m->tok.n = first;
 		}
 	}
-	struct wb_directive *emitted = emit(m, op, a, b);
 	if (op == WB_OP_IF || op == WB_OP_ELIF)
-		emitted->site = m->p->nsite++;
+		a = new_site(m, first, n);
+	emit(m, op, a, 0);
 }
 
 static void close_branch(struct making *m, enum wb_op op)
@@ -322,14 +342,24 @@ static void branch(struct making *m, uint32_t word, struct wb_str s)
 		emit(m, WB_OP_ENDIF, 0, 0);
 		break;
 	}
-	close_branch(m, (enum wb_op)m->op[m->nop - 1].op);
+	close_branch(m, (enum wb_op)m->op[m->nop - 1].d.op);
 }
 
-static void emit_include(struct making *m, enum wb_op op, uint32_t a, uint32_t b, unsigned flags)
+/* a: the name, or with COMPUTED the first of n tokens. */
+static void emit_include(struct making *m, enum wb_op op, uint32_t a, uint32_t n, unsigned flags)
 {
-	struct wb_directive *d = emit(m, op, a, b);
-	d->flags |= (uint8_t)flags;
-	d->site = m->p->nsite++;
+	bool computed = flags & WB_OP_COMPUTED;
+	uint32_t site = computed ? new_site(m, a, n) : new_site(m, 0, 0);
+	struct wb_directive *d = emit(m, op, computed ? 0 : a, site);
+	d->flags |= flags & (WB_OP_COMPUTED | WB_OP_ANGLED);
+}
+
+static void embed(struct making *m, struct wb_str s, size_t name)
+{
+	uint32_t first = (uint32_t)m->tok.n, behind;
+	wb_toks_push(&m->tok, (struct wb_tok){.text = ident(m, (struct wb_str){s.p, name}), .kind = WB_TOK_HEADER});
+	uint32_t n = tokens(m, (struct wb_str){s.p + name, s.n - name}, false, &behind);
+	emit_include(m, WB_OP_EMBED, first, n + 1, WB_OP_COMPUTED);
 }
 
 static void include(struct making *m, enum wb_op op, struct wb_str s)
@@ -344,7 +374,7 @@ static void include(struct making *m, enum wb_op op, struct wb_str s)
 		if (name.n == 0 || memchr(name.p, '\\', name.n) || memchr(name.p, '\0', name.n))
 			bad(m, "a header name that compilers may read in different ways");
 		else if (op == WB_OP_EMBED && rest.n)
-			bad(m, "#embed with parameters");
+			embed(m, s, name.n + 2);
 		else
 			emit_include(m, op, ident(m, name), 0, close == '>' ? WB_OP_ANGLED : 0);
 		return;
@@ -374,8 +404,13 @@ static void pragma(struct making *m, struct wb_str s)
 		skip_blanks(&s);
 		if (!take(&s, "\""))
 			break;
+		if (s.n == 0 || *s.p == ' ' || *s.p == '\t')
+			break; /* a blank would be part of the name */
 		name = take_word(m, &s);
-		if (name.n == 0 || !take(&s, "\""))
+		if (name.n == 0 || !wb_is_plain_word(name.p, name.n, m->p->lex) || !take(&s, "\""))
+			break;
+		skip_blanks(&s);
+		if (!take(&s, ")"))
 			break;
 		emit(m, id == WB_WORD_P_PUSH_MACRO ? WB_OP_PUSH : WB_OP_POP, ident(m, name), 0);
 		return;
@@ -398,6 +433,42 @@ static void pragma(struct making *m, struct wb_str s)
 		return;
 	}
 	bad(m, "a #pragma that is not understood");
+}
+
+static bool is_whole_word(const char *text, size_t n, const char *at, size_t len)
+{
+	bool before = at > text && wb_is_word_byte((unsigned char)at[-1], 0);
+	return !before && (at + len == text + n || !wb_is_word_byte((unsigned char)at[len], 0));
+}
+
+/* The text behind the next whole word `word` from *at, blanks skipped; n = 0, p = NULL when there is none. */
+static struct wb_str behind_word(const char *text, size_t n, const char **at, const char *word)
+{
+	size_t len = strlen(word);
+	const char *end = text + n;
+	while ((*at = memmem(*at, (size_t)(end - *at), word, len)) != NULL) {
+		const char *p = *at;
+		*at += len;
+		if (!is_whole_word(text, n, p, len))
+			continue;
+		struct wb_str rest = {p + len, (size_t)(end - p) - len};
+		while (rest.n && (*rest.p == ' ' || *rest.p == '\t'))
+			rest.p++, rest.n--;
+		return rest;
+	}
+	return (struct wb_str){NULL, 0};
+}
+
+/* Operands of the pragmas that change macros, wherever they may be: in text, in macros. */
+static unsigned macro_pragmas(const char *text, size_t n)
+{
+	static const char *const word[] = {"push_macro", "pop_macro", "include_alias"};
+	unsigned found = 0;
+	struct wb_str rest;
+	for (size_t i = 0; i < 3; i++)
+		for (const char *at = text; (rest = behind_word(text, n, &at, word[i])).p;)
+			found += take(&rest, "(");
+	return found;
 }
 
 static void directive(struct making *m)
@@ -455,6 +526,8 @@ static void directive(struct making *m)
 		include(m, WB_OP_EMBED, s);
 		break;
 	case WB_WORD_D_PRAGMA:
+		if (m->lines.has & WB_TEXT_MACRO)
+			m->pragmas += macro_pragmas(m->lines.start, (size_t)(m->lines.p - m->lines.start));
 		pragma(m, s);
 		break;
 	case WB_WORD_D_LINE:
@@ -463,6 +536,9 @@ static void directive(struct making *m)
 		break;
 	case WB_WORD_D_ERROR:
 	case WB_WORD_D_WARNING:
+		if (m->lines.comment) /* clang ends the directive at the end of the line all the same */
+			bad(m, "a comment over several lines in an #error or #warning");
+		break;
 	case WB_WORD_D_IDENT:
 	case WB_WORD_D_SCCS:
 	case WB_WORD_D_ASSERT:
@@ -473,46 +549,8 @@ static void directive(struct making *m)
 			bad(m, "an unknown directive");
 		break;
 	}
-	if (m->ngroup == 0 && m->nop > before && m->op[m->nop - 1].op != WB_OP_ENDIF)
+	if (m->ngroup == 0 && m->nop > before && m->op[m->nop - 1].d.op != WB_OP_ENDIF)
 		m->outside = true;
-}
-
-static uint64_t content_hash(const char *p, size_t n)
-{
-	uint64_t h = n;
-	for (; n >= 8; p += 8, n -= 8) {
-		uint64_t word;
-		memcpy(&word, p, 8);
-		h = (h ^ word) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 29;
-	}
-	for (; n; p++, n--)
-		h = (h ^ (unsigned char)*p) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 32;
-}
-
-static bool is_whole_word(const char *text, size_t n, const char *at, size_t len)
-{
-	bool before = at > text && wb_is_word_byte((unsigned char)at[-1], 0);
-	return !before && (at + len == text + n || !wb_is_word_byte((unsigned char)at[len], 0));
-}
-
-/* The text behind the next whole word `word` from *at, blanks skipped; n = 0, p = NULL when there is none. */
-static struct wb_str behind_word(const char *text, size_t n, const char **at, const char *word)
-{
-	size_t len = strlen(word);
-	const char *end = text + n;
-	while ((*at = memmem(*at, (size_t)(end - *at), word, len)) != NULL) {
-		const char *p = *at;
-		*at += len;
-		if (!is_whole_word(text, n, p, len))
-			continue;
-		struct wb_str rest = {p + len, (size_t)(end - p) - len};
-		while (rest.n && (*rest.p == ' ' || *rest.p == '\t'))
-			rest.p++, rest.n--;
-		return rest;
-	}
-	return (struct wb_str){NULL, 0};
 }
 
 /* Is the word in a #pragma line? Those are read as directives. */
@@ -529,18 +567,13 @@ static bool in_pragma_line(const char *text, const char *at)
 	return strncmp(at, "pragma", 6) == 0;
 }
 
-/* _Pragma operators that change more than tokens, wherever they may be: in text, in macros. */
-static uint32_t pragma_operators(const char *text, size_t n)
+/* _Pragma operators that change more than tokens. */
+static uint32_t pragma_operators(const char *text, size_t n, uint32_t words)
 {
-	static const char *const macro[] = {"push_macro", "pop_macro", "include_alias"};
 	uint32_t flags = 0;
 	struct wb_str rest;
-	for (size_t i = 0; i < 3; i++)
-		for (const char *at = text; (rest = behind_word(text, n, &at, macro[i])).p;)
-			if (take(&rest, "(") && !in_pragma_line(text, at - 1))
-				flags |= WB_PROGRAM_EVERY_TOKEN;
-	if (!memmem(text, n, "_Pragma", 7))
-		return flags;
+	if (!(words & WB_TEXT_PRAGMA))
+		return 0;
 	for (const char *at = text; (rest = behind_word(text, n, &at, "_Pragma")).p;) {
 		while (rest.n && strchr(" \t(\"", *rest.p))
 			rest.p++, rest.n--;
@@ -559,12 +592,12 @@ static uint32_t pragma_operators(const char *text, size_t n)
 	return flags;
 }
 
-static uint32_t text_flags(const char *text, size_t n)
+static uint32_t text_flags(const char *text, size_t n, uint32_t words)
 {
-	uint32_t flags = pragma_operators(text, n);
-	for (const char *at = text; behind_word(text, n, &at, "incbin").p;)
+	uint32_t flags = pragma_operators(text, n, words);
+	for (const char *at = text; (words & WB_TEXT_INCBIN) && behind_word(text, n, &at, "incbin").p;)
 		flags |= WB_PROGRAM_INCBIN;
-	if (!memmem(text, n, ".include", 8))
+	if (!(words & WB_TEXT_INCLUDE))
 		return flags;
 	struct wb_str rest;
 	for (const char *at = text; (rest = behind_word(text, n, &at, "include")).p;) {
@@ -600,13 +633,39 @@ static void find_guard(struct making *m)
 	size_t first = 0, end = m->nop;
 	bool cut = true;
 	while (cut && first < end) {
-		const struct wb_directive *d = &m->op[first];
+		const struct draft *o = &m->op[first];
+		const struct wb_directive *d = &o->d;
 		bool plain = d->op == WB_OP_IFDEF || d->op == WB_OP_IFNDEF || d->op == WB_OP_IF_CONSTANT;
-		cut = plain && d->next == first + 1 && d->end == first + 1 && d->end + 1 < end;
+		cut = plain && o->next == first + 1 && o->end == first + 1 && o->end + 1 < end;
 		first += cut ? 2 : 0;
 	}
-	if (m->op[first].op == WB_OP_IFNDEF && m->op[first].end == end - 1 && m->op[first].next == end - 1)
-		m->p->guard = m->op[first].a;
+	if (m->op[first].d.op == WB_OP_IFNDEF && m->op[first].end == end - 1 && m->op[first].next == end - 1)
+		m->p->guard = m->op[first].d.a;
+}
+
+/* The directives as they are run: without #endif, which does nothing. */
+static void pack(struct making *m)
+{
+	struct wb_program *p = m->p;
+	uint32_t *at = wb_xcalloc(m->nop + 1, sizeof *at);
+	for (size_t i = 0; i < m->nop; i++)
+		at[i + 1] = at[i] + (m->op[i].d.op != WB_OP_ENDIF);
+	p->nop = at[m->nop];
+	struct wb_directive *op = wb_arena_array(&p->arena, p->nop, sizeof *op);
+	for (size_t i = 0; i < m->nop; i++) {
+		const struct draft *from = &m->op[i];
+		struct wb_directive *to = &op[at[i]];
+		if (from->d.op == WB_OP_ENDIF)
+			continue;
+		*to = from->d;
+		if (to->op < WB_OP_IFDEF || to->op > WB_OP_ELSE)
+			continue;
+		to->b = at[from->next];
+		if (m->op[from->next].d.op == WB_OP_ENDIF)
+			to->flags |= WB_OP_LAST;
+	}
+	p->op = op;
+	free(at);
 }
 
 static void finish(struct making *m)
@@ -622,8 +681,8 @@ static void finish(struct making *m)
 	}
 	if (!m->outside && m->nop)
 		find_guard(m);
-	p->op = wb_arena_memdup(&p->arena, m->op, m->nop * sizeof *m->op);
-	p->nop = (uint32_t)m->nop;
+	pack(m);
+	p->operand = wb_arena_memdup(&p->arena, m->operand, p->nsite * sizeof *m->operand);
 	p->tok = wb_arena_memdup(&p->arena, m->tok.v, m->tok.n * sizeof *m->tok.v);
 	p->define = wb_arena_memdup(&p->arena, m->define, m->ndefine * sizeof *m->define);
 	p->ndefine = (uint32_t)m->ndefine;
@@ -636,6 +695,7 @@ static void finish(struct making *m)
 	wb_lines_release(&m->lines);
 	wb_toks_release(&m->tok);
 	free(m->op);
+	free(m->operand);
 	free(m->define);
 	free(m->bad);
 	free(m->group);
@@ -648,7 +708,6 @@ struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, si
 	atomic_init(&p->refs, 1);
 	wb_arena_init(&p->arena);
 	p->lex = lex;
-	p->flags = text_flags(text, n);
 	char *plain = (lex & WB_LEX_TRIGRAPHS) && memmem(text, n,
 							 "?"
 							 "?",
@@ -656,6 +715,7 @@ struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, si
 			  ? without_trigraphs(text, n, &n)
 			  : NULL;
 	wb_lines_init(&m.lines, plain ? plain : text, n, lex);
+	p->flags = text_flags(m.lines.begin, n, m.lines.has);
 	for (enum wb_event e; (e = wb_lines_next(&m.lines)) != WB_EVENT_END;) {
 		if (m.lines.text && m.ngroup == 0)
 			m.outside = true;
@@ -675,10 +735,20 @@ struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, si
 	}
 	if (m.lines.text && m.ngroup == 0)
 		m.outside = true;
-	p->content = content_hash(m.lines.begin, n);
+	/* The others may be in a _Pragma, here or where a macro of this file is used. */
+	if ((m.lines.has & WB_TEXT_MACRO) && macro_pragmas(m.lines.begin, n) != m.pragmas)
+		p->flags |= WB_PROGRAM_EVERY_TOKEN;
+	p->content = XXH3_64bits(m.lines.begin, n);
 	finish(&m);
 	free(plain);
 	return p;
+}
+
+uint32_t wb_program_behind(const struct wb_program *p, uint32_t i)
+{
+	while (!(p->op[i].flags & WB_OP_LAST))
+		i = p->op[i].b;
+	return p->op[i].b;
 }
 
 struct wb_program *wb_program_ref(struct wb_program *p)

@@ -37,18 +37,18 @@ struct wb_define {
 const struct wb_body *wb_define_body(const struct wb_define *d, struct wb_idents *idents);
 
 enum wb_op {
-	WB_OP_DEFINE,      /* a: index of the define, b: its name */
-	WB_OP_UNDEF,       /* a: name */
+	WB_OP_DEFINE, /* a: index of the define, b: its name */
+	WB_OP_UNDEF,  /* a: name */
+	/* Conditionals. b: the next branch, or with LAST what follows the group */
 	WB_OP_IFDEF,       /* a: name */
 	WB_OP_IFNDEF,      /* a: name */
-	WB_OP_IF,          /* a: first token, b: number of tokens */
+	WB_OP_IF,          /* a: site */
 	WB_OP_IF_CONSTANT, /* a: 0 or 1 */
-	WB_OP_ELIF,        /* as IF; b_end: the ENDIF */
+	WB_OP_ELIF,        /* as IF */
 	WB_OP_ELIFDEF,
 	WB_OP_ELIFNDEF,
 	WB_OP_ELSE,
-	WB_OP_ENDIF,
-	WB_OP_INCLUDE, /* a: name; COMPUTED: tokens as IF */
+	WB_OP_INCLUDE, /* a: name, unless COMPUTED; b: site */
 	WB_OP_INCLUDE_NEXT,
 	WB_OP_IMPORT,
 	WB_OP_EMBED,
@@ -59,8 +59,9 @@ enum wb_op {
 	WB_OP_DEPENDENCY, /* #pragma GCC dependency */
 	WB_OP_TARGET,     /* #pragma GCC target and relatives */
 	WB_OP_LINE,
-	WB_OP_TIME, /* a: 1 with __TIMESTAMP__ */
-	WB_OP_BAD,  /* a: index of the text that says what is not understood */
+	WB_OP_TIME,  /* a: 1 with __TIMESTAMP__ */
+	WB_OP_ENDIF, /* only while a program is being made */
+	WB_OP_BAD,   /* a: index of the text that says what is not understood */
 };
 
 enum wb_op_flag {
@@ -68,15 +69,21 @@ enum wb_op_flag {
 	WB_OP_SEVERAL = 2,    /* goes over more than one physical line */
 	WB_OP_ANGLED = 4,     /* of a header name: in <> */
 	WB_OP_TELLS_TIME = 8, /* of a define: WB_DEFINE_TIME */
+	WB_OP_LAST = 16,      /* of a conditional: no branch follows */
 };
 
+enum { WB_MAX_LINE = (1 << 22) - 1 };
+
+/* Small: a unit reads some ten thousand of them. */
 struct wb_directive {
-	uint8_t op, flags;
-	uint32_t line;
+	uint32_t op : 5, flags : 5, line : 22;
 	uint32_t a, b;
-	uint32_t next; /* of a conditional: the next branch */
-	uint32_t end;  /* of a conditional: its ENDIF */
-	uint32_t site; /* of IF, ELIF and includes: its number among them, for what a thread remembers of it */
+};
+
+/* A place in a program of which a thread remembers something (a condition, an include), and its tokens if it has any.
+ */
+struct wb_site_tokens {
+	uint32_t first, n;
 };
 
 enum wb_program_flag {
@@ -98,6 +105,7 @@ struct wb_program {
 	bool racy; /* touched so shortly before it was read that a later change may not show: not to be kept */
 	const struct wb_directive *op;
 	uint32_t nop, nsite;
+	const struct wb_site_tokens *operand; /* by site */
 	const struct wb_tok *tok;
 	struct wb_define *define;
 	uint32_t ndefine;
@@ -114,6 +122,8 @@ struct wb_program {
 struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, size_t n, unsigned lex);
 struct wb_program *wb_program_ref(struct wb_program *p);
 void wb_program_unref(struct wb_program *p); /* NULL is fine */
+/* What follows the group of the conditional at `i`. */
+uint32_t wb_program_behind(const struct wb_program *p, uint32_t i);
 /* How many programs have ended in this process. While the number stands still, an address inside a program means the
  * same program as before. Thread-safe. */
 uint64_t wb_programs_ended(void);

@@ -21,9 +21,12 @@ uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
 	if (wb_search_met(&u->search, plain->node_scan))
 		return plain->node;
 	u->node = grown(u->node, u->nnode, &u->node_cap, sizeof *u->node);
+	uint32_t i = (uint32_t)u->nnode++;
 	plain->node_scan = u->search.scan;
-	plain->node = (uint32_t)u->nnode;
-	u->node[u->nnode++] = (struct wb_node){.place = place, .plain = plain_index, .first_edge = UINT32_MAX};
+	plain->node = i;
+	/* A file gets its row when the first edge is about to reach it; only the source has none. */
+	u->node[i] =
+	    (struct wb_node){.place = place, .plain = plain_index, .first_edge = i ? (uint32_t)u->nedge : UINT32_MAX};
 	return plain->node;
 }
 
@@ -31,8 +34,6 @@ struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t to, enum wb_edge_kind k
 {
 	const struct wb_frame *f = &u->frame[u->nframe - 1];
 	u->edge = grown(u->edge, u->nedge, &u->edge_cap, sizeof *u->edge);
-	if (to != 0 && u->node[to].first_edge == UINT32_MAX)
-		u->node[to].first_edge = (uint32_t)u->nedge;
 	struct wb_edge *e = &u->edge[u->nedge++];
 	*e = (struct wb_edge){.from = f->node,
 			      .to = to,
@@ -82,15 +83,23 @@ static int by_content(const void *x, const void *y)
 	return ((*a)->program->content > (*b)->program->content) - ((*a)->program->content < (*b)->program->content);
 }
 
-/* gcc takes two files of equal content for one when #pragma once is in them. */
+/* gcc takes two files of equal content for one when #pragma once is in them; what #import names is compared with every
+ * file that it knows, even with itself when __has_include met it by another way. */
 static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err)
 {
 	const struct wb_entity **once = wb_arena_array(u->arena, u->nnode + 1, sizeof *once);
 	size_t n = 0;
+	bool imports = false, only_met = false;
+	for (size_t i = 0; i < u->nnode; i++) {
+		imports = imports || u->search.entity[u->search.place[u->node[i].place].entity].imported;
+		only_met = only_met || !(u->node[i].flags & WB_GRAPH_ENTERED);
+	}
+	if (imports && only_met)
+		return refuse(u, reason, err, "#import beside __has_include", u->req->cmd->source);
 	for (size_t i = 0; i < u->nnode; i++) {
 		const struct wb_place *p = &u->search.place[u->node[i].place];
 		const struct wb_entity *e = &u->search.entity[p->entity];
-		if (!(u->node[i].flags & WB_GRAPH_ENTERED) || !(e->once || e->imported) || !e->program)
+		if (!(u->node[i].flags & WB_GRAPH_ENTERED) || !(e->once || e->imported || imports) || !e->program)
 			continue;
 		once[n++] = e;
 	}

@@ -24,7 +24,8 @@ void wb_search_init(struct wb_search *s, struct wb_idents *idents, struct wb_pro
 				.store = store,
 				.kept = WB_NOWHERE,
 				.norigin = 1, /* 0: a site that knows nothing */
-				.path = WB_BUF_INIT};
+				.path = WB_BUF_INIT,
+				.text = WB_BUF_INIT};
 }
 
 void wb_search_release(struct wb_search *s)
@@ -39,6 +40,8 @@ void wb_search_release(struct wb_search *s)
 	free(s->entity);
 	free(s->origin);
 	free(s->found);
+	free(s->question);
+	free(s->missed);
 	free(s->probed);
 	free(s->list);
 	free(s->miss);
@@ -50,6 +53,7 @@ void wb_search_release(struct wb_search *s)
 	wb_table_release(&s->by_search);
 	wb_table_release(&s->by_list);
 	wb_buf_release(&s->path);
+	wb_buf_release(&s->text);
 }
 
 void wb_search_look(struct wb_search *s, const struct wb_scan_request *req, unsigned lex)
@@ -130,7 +134,9 @@ uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n)
 	if (i != WB_NOWHERE)
 		return i;
 	s->place = grown(s->place, s->nplace, &s->place_cap, sizeof *s->place);
+	s->missed = grown(s->missed, s->nplace, &s->missed_cap, sizeof *s->missed);
 	i = s->nplace++;
+	s->missed[i] = 0;
 	s->place[i] = (struct wb_place){.path = text, .cwd = cwd, .parent = WB_NOWHERE, .plain = i};
 	wb_table_put(&s->by_path, key, i);
 	struct wb_str plain = without_dot((struct wb_str){path, n});
@@ -210,16 +216,15 @@ static enum wb_place_state state_of(struct wb_search *s, uint32_t i)
 static void probed_in_vain(struct wb_search *s, uint32_t place)
 {
 	s->probed = grown(s->probed, s->nprobed, &s->probed_cap, sizeof *s->probed);
-	s->probed[s->nprobed++] = place;
+	s->probed[s->nprobed++] = s->place[place].plain;
 }
 
 /* The miss belongs to this scan. */
-static void count_miss(struct wb_search *s, uint32_t place)
+static void count_miss(struct wb_search *s, uint32_t plain)
 {
-	uint32_t plain = s->place[place].plain;
-	if (wb_search_met(s, s->place[plain].miss_scan))
+	if (wb_search_met(s, s->missed[plain]))
 		return;
-	s->place[plain].miss_scan = s->scan;
+	s->missed[plain] = s->scan;
 	s->miss = grown(s->miss, s->nmiss, &s->miss_cap, sizeof *s->miss);
 	s->miss[s->nmiss++] = plain;
 }
@@ -320,58 +325,72 @@ uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start)
 	return i;
 }
 
-static void resolve(struct wb_search *s, struct wb_found *f)
+/* Is there a file `name` in directory `dir`? */
+static bool file_in(struct wb_search *s, uint32_t dir, uint32_t name, uint32_t above, uint32_t *place)
 {
-	const struct wb_origin *o = &s->origin[f->origin];
-	struct wb_str text = wb_ident_text(s->idents, f->name);
+	/* Most directories of a list do not even have the directory part of the name. */
+	if (above) {
+		uint32_t parent = place_in(s, dir, above);
+		if (state_of(s, parent) == WB_PLACE_MISSING) {
+			probed_in_vain(s, parent);
+			return false;
+		}
+	}
+	*place = place_in(s, dir, name);
+	return file_at(s, *place);
+}
+
+static void resolve(struct wb_search *s, struct wb_found *f, struct wb_quest *q)
+{
+	const struct wb_origin *o = &s->origin[q->origin];
+	const struct wb_search_dirs *list = &s->list[o->list];
+	uint32_t place = WB_NOWHERE;
 	f->place = f->next = WB_NOWHERE;
-	f->miss = (uint32_t)s->nprobed;
-	if (text.n && *text.p == '/') {
-		uint32_t place = wb_search_place(s, text.p, text.n);
+	q->miss = (uint32_t)s->nprobed;
+	if (*f->text == '/') {
+		place = wb_search_place(s, f->text, strlen(f->text));
 		if (file_at(s, place))
 			f->place = place;
+	} else if (o->dir != WB_NOWHERE && file_in(s, o->dir, f->name, q->above, &place)) {
+		f->place = place;
+		f->next = WB_FOUND_BESIDE;
 	} else {
-		uint32_t place = o->dir == WB_NOWHERE ? WB_NOWHERE : place_in(s, o->dir, f->name);
-		const struct wb_search_dirs *list = &s->list[o->list];
-		if (place != WB_NOWHERE && file_at(s, place)) {
-			f->place = place;
-			f->next = WB_FOUND_BESIDE;
-		}
 		for (uint32_t i = o->start; i < list->n && f->place == WB_NOWHERE; i++) {
-			place = place_in(s, list->dir[i], f->name);
-			if (!file_at(s, place))
+			if (!file_in(s, list->dir[i], f->name, q->above, &place))
 				continue;
 			f->place = place;
 			f->next = i + 1;
 		}
 	}
-	f->nmiss = (uint32_t)s->nprobed - f->miss;
+	q->nmiss = (uint32_t)s->nprobed - q->miss;
 }
 
 /* Does the disk give the same answer as before? */
-static bool still_holds(struct wb_search *s, const struct wb_found *f)
+static bool still_holds(struct wb_search *s, const struct wb_found *f, const struct wb_quest *q)
 {
 	if (f->disk == 0 || (f->place != WB_NOWHERE && state_of(s, f->place) != WB_PLACE_FILE))
 		return false;
-	for (uint32_t i = 0; i < f->nmiss; i++)
-		if (state_of(s, s->probed[f->miss + i]) != WB_PLACE_MISSING)
+	for (uint32_t i = 0; i < q->nmiss; i++)
+		if (state_of(s, s->probed[q->miss + i]) != WB_PLACE_MISSING)
 			return false;
 	return true;
 }
 
-static const struct wb_found *fresh(struct wb_search *s, struct wb_found *f)
+static struct wb_found *fresh(struct wb_search *s, uint32_t i)
 {
-	if (f->disk != s->disk) {
-		if (!still_holds(s, f))
-			resolve(s, f);
-		f->disk = s->disk;
-		f->scan = 0;
-	}
-	if (wb_search_met(s, f->scan))
+	struct wb_found *f = &s->found[i];
+	if (f->disk == s->disk && wb_search_met(s, f->scan))
 		return f;
+	struct wb_quest *q = &s->question[i];
+	if (f->disk != s->disk) {
+		if (!still_holds(s, f, q))
+			resolve(s, f, q);
+		f->disk = s->disk;
+	}
 	f->scan = s->scan;
-	for (uint32_t i = 0; i < f->nmiss; i++)
-		count_miss(s, s->probed[f->miss + i]);
+	f->node = WB_NOWHERE;
+	for (uint32_t k = 0; k < q->nmiss; k++)
+		count_miss(s, s->probed[q->miss + k]);
 	if (f->place != WB_NOWHERE)
 		meet(s, f->place);
 	return f;
@@ -383,24 +402,31 @@ static uint32_t search(struct wb_search *s, uint32_t origin, uint32_t name)
 	uint32_t i = wb_table_get(&s->by_search, key);
 	if (i != WB_NOWHERE)
 		return i;
+	struct wb_str text = wb_ident_text(s->idents, name);
+	size_t n = text.n;
+	while (n && text.p[n - 1] != '/')
+		n--;
+	while (n && text.p[n - 1] == '/')
+		n--;
 	s->found = grown(s->found, s->nfound, &s->found_cap, sizeof *s->found);
+	s->question = grown(s->question, s->nfound, &s->question_cap, sizeof *s->question);
 	i = s->nfound++;
-	s->found[i] = (struct wb_found){.origin = origin, .name = name, .text = wb_ident_text(s->idents, name).p};
+	s->found[i] = (struct wb_found){.name = name, .text = text.p};
+	s->question[i] = (struct wb_quest){.origin = origin, .above = n ? wb_ident_put(s->idents, text.p, n) : 0};
 	wb_table_put(&s->by_search, key, i);
 	return i;
 }
 
-const struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name)
+struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name)
 {
-	uint32_t i = search(s, origin, name); /* which may move the array */
-	return fresh(s, &s->found[i]);
+	return fresh(s, search(s, origin, name));
 }
 
-const struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name)
+struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name)
 {
 	if (site->key != origin)
 		*site = (struct wb_site){origin, search(s, origin, name)};
-	return fresh(s, &s->found[site->value]);
+	return fresh(s, site->value);
 }
 
 static bool same_dir(const struct wb_search *s, uint32_t x, uint32_t y)
@@ -478,7 +504,7 @@ bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_
 			else if (state == WB_PLACE_FILE)
 				good = false; /* a header map? */
 			else
-				count_miss(s, place);
+				count_miss(s, s->place[place].plain);
 		}
 		if (group == WB_SEARCH_QUOTE)
 			nquote = n = remove_duplicates(s, v, 0, n);
@@ -524,7 +550,7 @@ const struct wb_program *wb_search_program(struct wb_search *s, uint32_t i)
 		program->id = p->id;
 		free(text);
 	} else {
-		program = wb_program_store_get(s->store, absolute(s, p), &p->id, s->lex);
+		program = wb_program_store_get(s->store, absolute(s, p), &p->id, s->lex, &s->text);
 	}
 	set_program(s, e, program);
 	e->disk = program ? s->disk : 0;

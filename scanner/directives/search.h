@@ -44,6 +44,7 @@ struct wb_entity {
 	bool once, imported, included, twice; /* twice: met by several names */
 	uint32_t guard;                       /* the macro of its guard, once it was read to the end; 0 */
 	uint32_t first;                       /* the place by which it was met first */
+	uint32_t opened;                      /* and read first; only once `included` */
 };
 
 /* Where a search starts. */
@@ -52,15 +53,22 @@ struct wb_origin {
 	uint32_t start;     /* index in the list */
 };
 
-/* The result of a search. */
+/* The result of a search: the part that every #include looks at. */
 struct wb_found {
-	uint32_t place;        /* WB_NOWHERE: nowhere */
-	uint32_t next;         /* where #include_next in that file starts; WB_FOUND_BESIDE: as in its includer */
-	uint32_t miss, nmiss;  /* the places probed in vain, in wb_search.probed */
-	uint32_t origin, name; /* the question */
-	uint32_t disk;         /* in which look at the disk this holds */
-	uint32_t scan;         /* the scan that has its misses */
-	const char *text;      /* of `name` */
+	uint32_t disk;  /* in which look at the disk this holds */
+	uint32_t scan;  /* the scan that has its misses */
+	uint32_t place; /* WB_NOWHERE: nowhere */
+	uint32_t next;  /* where #include_next in that file starts; WB_FOUND_BESIDE: as in its includer */
+	uint32_t node;  /* for the caller: the file's row in the graph of that scan; WB_NOWHERE at first */
+	uint32_t name;
+	const char *text; /* of `name` */
+};
+
+/* The question, and what was probed in vain for it. */
+struct wb_quest {
+	uint32_t origin;
+	uint32_t above;       /* the directory part of the name; 0: none */
+	uint32_t miss, nmiss; /* in wb_search.probed */
 };
 #define WB_FOUND_BESIDE (UINT32_MAX - 1)
 
@@ -89,8 +97,9 @@ struct wb_search {
 	const struct wb_overlay_file *overlay;
 	size_t noverlay;
 	struct wb_place *place;
+	uint32_t *missed; /* for each: the scan that has the plain place among its misses */
 	uint32_t nplace;
-	size_t place_cap;
+	size_t place_cap, missed_cap;
 	struct wb_entity *entity;
 	uint32_t nentity;
 	size_t entity_cap;
@@ -98,8 +107,9 @@ struct wb_search {
 	uint32_t norigin;
 	size_t origin_cap;
 	struct wb_found *found;
+	struct wb_quest *question; /* as many */
 	uint32_t nfound;
-	size_t found_cap;
+	size_t found_cap, question_cap;
 	uint32_t *probed;
 	size_t nprobed, probed_cap;
 	struct wb_search_dirs *list;
@@ -116,7 +126,7 @@ struct wb_search {
 	size_t nmiss, miss_cap, kept_miss;
 	struct wb_entity_undo *undo;
 	size_t nundo, undo_cap;
-	struct wb_buf path; /* scratch */
+	struct wb_buf path, text; /* scratch */
 };
 
 void wb_search_init(struct wb_search *s, struct wb_idents *idents, struct wb_program_store *store);
@@ -148,9 +158,9 @@ uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n);
 /* The origin of #include <>, of #include "" in a file of directory `dir`, of #include_next. */
 uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start);
 /* Search from `origin`. Borrowed until the next search; the place, if any, has been met. */
-const struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name);
+struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name);
 /* As before, when the site's own memory may know it already. */
-const struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name);
+struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name);
 /* The file `name` in directory `dir` (a place) alone; the place when there is such a file, else WB_NOWHERE. */
 uint32_t wb_search_in(struct wb_search *s, uint32_t dir, uint32_t name);
 /* A path by itself: the source. */

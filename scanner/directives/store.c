@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 256 << 20, ATTEMPTS = 4 };
+enum { MAX_FILE = 256 << 20, ATTEMPTS = 4, KEEP_SCRATCH = 8 << 20 };
 
 struct key {
 	uint64_t dev, ino, lex;
@@ -89,7 +89,7 @@ static bool read_all(int fd, const struct stat *before, char *text)
 	return wb_stat_id_eq(&a, &b);
 }
 
-static struct wb_program *make(struct wb_program_store *s, const char *path, unsigned lex)
+static struct wb_program *make(struct wb_program_store *s, const char *path, unsigned lex, struct wb_buf *scratch)
 {
 	struct wb_program *p = NULL;
 	for (int i = 0; i < ATTEMPTS && !p; i++) {
@@ -101,14 +101,17 @@ static struct wb_program *make(struct wb_program_store *s, const char *path, uns
 			close(fd);
 			return NULL;
 		}
-		char *text = wb_xrealloc(NULL, (size_t)st.st_size + 1);
+		wb_buf_reset(scratch);
+		wb_buf_reserve(scratch, (size_t)st.st_size + 1);
+		char *text = scratch->p;
 		if (read_all(fd, &st, text)) {
 			p = wb_program_new(s->idents, text, (size_t)st.st_size, lex);
 			p->id = identity(&st);
 		}
-		free(text);
 		close(fd);
 	}
+	if (scratch->cap > KEEP_SCRATCH)
+		wb_buf_release(scratch);
 	return p;
 }
 
@@ -128,7 +131,7 @@ static void keep(struct wb_program_store *s, struct wb_program *p, const struct 
 }
 
 struct wb_program *wb_program_store_get(struct wb_program_store *s, const char *path, const struct wb_stat_id *seen,
-					unsigned lex)
+					unsigned lex, struct wb_buf *scratch)
 {
 	struct key key = {seen->dev, seen->ino, lex};
 	struct wb_program *p = NULL;
@@ -141,7 +144,7 @@ struct wb_program *wb_program_store_get(struct wb_program_store *s, const char *
 		return p;
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	p = make(s, path, lex);
+	p = make(s, path, lex, scratch);
 	if (!p)
 		return NULL;
 	/* A write within the clock's granularity would leave the same times behind. */

@@ -11,10 +11,10 @@ struct wb_program_store;
 struct wb_program_store *wb_program_store_new(struct wb_idents *idents, size_t limit);
 void wb_program_store_free(struct wb_program_store *s);
 
-/* The program of `path` as it is now; `seen` is what stat said just before: equal to that of a known program, nothing
- * is read. A reference, the caller's. NULL: it cannot be read, is no regular file, changes all the time, or is bigger
- * than 256 MiB. */
+/* The program of `path` as it is now; `scratch` is for its text; `seen` is what stat said just before: equal to that of
+ * a known program, nothing is read. A reference, the caller's. NULL: it cannot be read, is no regular file, changes all
+ * the time, or is bigger than 256 MiB. */
 struct wb_program *wb_program_store_get(struct wb_program_store *s, const char *path, const struct wb_stat_id *seen,
-					unsigned lex);
+					unsigned lex, struct wb_buf *scratch);
 
 #endif

@@ -9,7 +9,18 @@ struct substitution {
 	struct wb_arg_list *arg;
 	bool has_variadic; /* an argument was given for "..." */
 	struct wb_toks out;
+	/* Compilers do not agree on white space behind what came to nothing at the start, and behind __VA_OPT__. */
+	bool begun, hole, behind;
 };
+
+/* A token that stands for something is about to be put out. */
+static uint8_t sureness(struct substitution *s)
+{
+	bool unsure = s->behind || (!s->begun && s->hole);
+	s->begun = true;
+	s->behind = false;
+	return unsure ? WB_TOK_UNSURE : 0;
+}
 
 static bool is_punct(const struct wb_tok *t, unsigned code)
 {
@@ -39,6 +50,8 @@ static bool stringify(struct substitution *s, const struct wb_list *raw, uint8_t
 		space = space || (t->flags & WB_TOK_SPACE);
 		if (t->kind == WB_TOK_EMPTY)
 			continue;
+		if (text.n > 1 && (t->flags & WB_TOK_UNSURE))
+			wb_expand_doubt(s->m, "white space that compilers see in different places");
 		if (text.n > 1 && space)
 			wb_buf_addc(&text, ' ');
 		space = false;
@@ -74,7 +87,7 @@ static bool paste(struct substitution *s, const struct wb_tok *right)
 	if (left->kind == WB_TOK_EMPTY) {
 		uint8_t space = left->flags & WB_TOK_SPACE;
 		*left = *right;
-		left->flags = (uint8_t)((left->flags & ~WB_TOK_SPACE) | space);
+		left->flags = (uint8_t)((left->flags & ~WB_TOK_SPACE) | space | sureness(s));
 		return true;
 	}
 	struct wb_buf text = WB_BUF_INIT;
@@ -99,6 +112,7 @@ static bool paste(struct substitution *s, const struct wb_tok *right)
 static bool append(struct substitution *s, const struct wb_list *list, bool glue, bool keep_empty, uint8_t flags)
 {
 	if (list->n == 0) {
+		s->hole = true;
 		struct wb_tok empty = {.kind = WB_TOK_EMPTY, .flags = flags & WB_TOK_SPACE};
 		if (glue)
 			return paste(s, &empty);
@@ -117,6 +131,8 @@ static bool append(struct substitution *s, const struct wb_list *list, bool glue
 			t.flags = (uint8_t)((t.flags & ~WB_TOK_SPACE) | (flags & WB_TOK_SPACE));
 		if (t.kind == WB_TOK_IDENT)
 			t.aux = 0; /* not a parameter of the macro around */
+		if (t.kind != WB_TOK_EMPTY)
+			t.flags |= sureness(s);
 		wb_toks_push(&s->out, t);
 	}
 	return true;
@@ -153,7 +169,7 @@ static bool content(struct substitution *s, const struct wb_tok *b, size_t n, si
 		return wb_expand_doubt(s->m, "__VA_OPT__ is not understood here");
 	*i = close;
 	struct wb_arg_list *last = &s->arg[s->d->nparam - 1];
-	struct substitution in = {s->m, s->d, s->arg, s->has_variadic, {0}};
+	struct substitution in = {.m = s->m, .d = s->d, .arg = s->arg, .has_variadic = s->has_variadic};
 	bool good = expanded(s, last);
 	if (good && last->expanded.n)
 		good = run(&in, b + open + 1, close - open - 1, depth + 1);
@@ -170,6 +186,7 @@ static bool optional(struct substitution *s, const struct wb_tok *b, size_t n, s
 	bool good = content(s, b, n, i, depth, &inner);
 	struct wb_list list = {inner.v, inner.n};
 	good = good && append(s, &list, glue, glued, flags);
+	s->behind = true;
 	wb_toks_release(&inner);
 	return good;
 }
@@ -183,7 +200,7 @@ static bool is_optional(const struct substitution *s, const struct wb_tok *t)
 static bool quote(struct substitution *s, const struct wb_tok *b, size_t n, size_t *i, bool glue, unsigned depth)
 {
 	uint8_t flags = b[*i].flags;
-	struct substitution in = {s->m, s->d, s->arg, s->has_variadic, {0}};
+	struct substitution in = {.m = s->m, .d = s->d, .arg = s->arg, .has_variadic = s->has_variadic};
 	struct wb_toks inner = {0};
 	const struct wb_tok *what = &b[++*i];
 	bool good;
@@ -236,7 +253,9 @@ static bool run(struct substitution *s, const struct wb_tok *b, size_t n, unsign
 				s->out.n--;
 				good = append(s, &arg->raw, false, glued, t->flags);
 			} else if (glue || glued) {
-				good = append(s, &arg->raw, glue && !comma, glued, comma ? 0 : t->flags);
+				/* Behind such a comma the white space of the argument itself counts. */
+				uint8_t flags = comma ? arg->raw.v->flags : t->flags;
+				good = append(s, &arg->raw, glue && !comma, glued, flags);
 			} else {
 				good = expanded(s, arg) && append(s, &arg->expanded, false, false, t->flags);
 			}
@@ -254,7 +273,7 @@ static bool run(struct substitution *s, const struct wb_tok *b, size_t n, unsign
 bool wb_macro_substitute(struct wb_macros *m, const struct wb_define *d, const struct wb_body *b,
 			 struct wb_arg_list *arg, bool has_variadic, struct wb_list *out)
 {
-	struct substitution s = {m, d, arg, has_variadic, {0}};
+	struct substitution s = {.m = m, .d = d, .arg = arg, .has_variadic = has_variadic};
 	bool good = run(&s, b->tok, b->n, 0);
 	size_t n = 0;
 	for (size_t i = 0; good && i < s.out.n; i++)
@@ -264,6 +283,8 @@ bool wb_macro_substitute(struct wb_macros *m, const struct wb_define *d, const s
 	if (kept && n)
 		memcpy(kept, s.out.v, n * sizeof *kept);
 	*out = (struct wb_list){kept, n};
+	if (s.behind)
+		m->space |= WB_TOK_UNSURE;
 	wb_toks_release(&s.out);
 	return kept != NULL;
 }

@@ -19,7 +19,11 @@ enum wb_tok_kind {
 	WB_TOK_EMPTY, /* an empty argument beside ## */
 };
 
-enum wb_tok_flag { WB_TOK_SPACE = 1 /* white space in front */, WB_TOK_NOEXPAND = 2 };
+enum wb_tok_flag {
+	WB_TOK_SPACE = 1, /* white space in front */
+	WB_TOK_NOEXPAND = 2,
+	WB_TOK_UNSURE = 4, /* compilers do not agree on the white space in front */
+};
 
 enum wb_punct {
 	WB_P_OTHER, /* one that no condition may hold */

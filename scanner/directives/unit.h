@@ -42,7 +42,9 @@ struct wb_open_question {
 /* How a condition came out, by the macros that it looked at. */
 struct wb_verdict {
 	uint32_t rules; /* of the language */
+	uint32_t next;  /* another verdict on the same condition; UINT32_MAX: there is none */
 	uint16_t nread;
+	uint8_t later; /* how many follow */
 	bool holds;
 	struct wb_read read[];
 };
@@ -84,7 +86,8 @@ struct wb_unit {
 	unsigned char *verdict; /* pool of struct wb_verdict */
 	size_t nverdict, verdict_cap;
 	uint32_t verdict_era, rules;
-	uint64_t ended; /* wb_programs_ended() when the verdicts were known to be good */
+	uint64_t ended;   /* wb_programs_ended() when the verdicts were known to be good */
+	bool provisional; /* a question was met that the compiler has yet to answer */
 	bool in_prefix, stop, failed, modules, file_macro, time_macro;
 	const char *doubt, *doubt_where; /* why this engine is not sure, and about what; NULL, "" */
 	const char *diagnostics;
@@ -98,11 +101,20 @@ void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb
 /* Give up; the first reason stays. `where` is a place or WB_NOWHERE. Returns false. */
 bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where);
 /* Look up a header as the current frame's #include would. Borrowed until the next look-up. */
-const struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next);
+struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next);
 /* The file of an #embed. */
 uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled);
 /* A header name from what macros left: "x" or < ... >. False: a doubt. */
 bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name, bool *angled);
+
+/* The parameters behind the name in #embed and __has_embed, read to the end of the line or to the ")". False: a doubt.
+ * builtin.c */
+struct wb_embed {
+	bool unknown; /* one of them is not known */
+	bool limited;
+	uint64_t limit, offset;
+};
+bool wb_unit_embed_parameters(struct wb_unit *u, struct wb_embed *out, bool parenthesised);
 
 /* condition.c: does the condition of an IF or ELIF of the current frame hold? False too when it is not understood: then
  * u->macros.doubt is set. */

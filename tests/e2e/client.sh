@@ -12,7 +12,7 @@ clang-22 -c a.c -o plain.o
 step "--version, --help, usage"
 assert_match "--version" '[0-9]+\.[0-9]+' "$("$WAYBILL" --version)"
 help=$("$WAYBILL" --help)
-for verb in stats trace status stop doctor explain fix scan clear prune; do assert_match "--help" "$verb" "$help"; done
+for verb in stats trace status stop doctor explain fix scan why clear prune; do assert_match "--help" "$verb" "$help"; done
 rc=0
 "$WAYBILL" >/dev/null 2>&1 || rc=$?
 assert_eq "no arguments" 2 $rc

@@ -49,9 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			wb_macro_undef(&macros, d->a);
 		} else if (d->op == WB_OP_IF || d->op == WB_OP_ELIF) {
 			bool first, second;
-			bool good = wb_expression_evaluate(&first, &macros, &rules, p->tok + d->a, d->b);
+			const struct wb_site_tokens *o = &p->operand[d->a];
+			bool good = wb_expression_evaluate(&first, &macros, &rules, p->tok + o->first, o->n);
 			check(good == (macros.doubt == NULL));
-			check(wb_expression_evaluate(&second, &macros, &rules, p->tok + d->a, d->b) == good);
+			check(wb_expression_evaluate(&second, &macros, &rules, p->tok + o->first, o->n) == good);
 			check(!good || first == second);
 		}
 	}

@@ -1,4 +1,4 @@
-# Tests of wire/ and cli/.
+# Tests of wire/ and cli/, and of what the daemon does for verbs alone.
 waybill_unit_test(frame SOURCES test_frame.c LIBS waybill_wire)
 
 # With little patience: a full backlog is waited for.
@@ -19,3 +19,7 @@ waybill_unit_test(launcher SOURCES test_launcher.c LIBS waybill_base)
 add_dependencies(test_launcher waybill_buildid waybill_test_client fake_daemon)
 target_compile_definitions(test_launcher PRIVATE WB_TEST_CLIENT="$<TARGET_FILE:waybill_test_client>"
                                                  WB_TEST_DAEMON="$<TARGET_FILE:fake_daemon>")
+
+waybill_unit_test(scan_options SOURCES test_scan_options.c LIBS waybill_service)
+waybill_unit_test(scan_names SOURCES test_scan_names.c LIBS waybill_service)
+waybill_unit_test(include_chain SOURCES test_include_chain.c LIBS waybill_service)

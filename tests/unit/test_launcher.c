@@ -547,6 +547,8 @@ static void verbs(void **state)
 	    {"prune", "1", "2"},      {"scan", "--format=xml", "--"}, {"clear", "--", "x"},
 	    {"-x", NULL, NULL},       {"help", "nothing", NULL},      {"--settings=x", NULL, NULL},
 	    {"trace", "-o", NULL},    {"trace", "x", NULL},           {"stats", "-o", "x"},
+	    {"scan", "-p", NULL},     {"scan", "-pd", "--"},          {"scan", "-j", "2"},
+	    {"scan", "-j", NULL},     {"why", "x.h", NULL},           {"why", "--", "cc"},
 	};
 	unsigned before = lines(f, "run/starts");
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
