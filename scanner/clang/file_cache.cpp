@@ -103,12 +103,12 @@ static uint32_t classifyPragmas(StringRef text)
 		    (rest.starts_with("(") || rest.starts_with("\"") || rest.starts_with("\\\"")))
 			flags |= TextPragmaTarget;
 	});
-	eachWord(text, "pragma", [&](StringRef rest, size_t) {
+	eachWord(text, "pragma", [&](StringRef rest, size_t at) {
 		if (!takeWord(rest, "clang"))
 			return;
 		if (takeWord(rest, "dependency"))
 			flags |= TextPragmaDependency;
-		if (takeWord(rest, "module"))
+		if (takeWord(rest, "module") && mayBeDirectiveName(text, at)) // not where a comment speaks of it
 			flags |= TextModulePragma;
 	});
 	for (StringRef word : {"push_macro", "pop_macro", "include_alias"})

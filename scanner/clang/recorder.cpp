@@ -338,7 +338,7 @@ void Recorder::token(const Token &tok)
 {
 	if (!PP.getLangOpts().CPlusPlus20 || Out.Modules)
 		return;
-	if (tok.isAnnotation()) {
+	if (tok.isAnnotation() && tok.isNot(tok::annot_embed)) {
 		Out.Modules = true;
 		return;
 	}

@@ -163,6 +163,32 @@ static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct 
 	return s;
 }
 
+static bool shape(struct wb_scan_engine *base, struct wb_arena *a, const struct wb_scan_request *req, const char *path,
+		  struct wb_file_shape *out)
+{
+	struct engine *e = (struct engine *)base;
+	struct wb_setup *setup;
+	struct wb_err err = WB_ERR_INIT;
+	enum wb_reason reason;
+	struct wb_stat_id seen;
+	struct wb_buf text = WB_BUF_INIT;
+	if (!wb_stat_id_get(&seen, path, true) || !wb_is_ok(setup_of(&setup, e, a, req, &reason, &err)))
+		return false;
+	struct wb_program *p = wb_program_store_get(e->store, path, &seen, setup->lex, &text);
+	wb_setup_unref(setup);
+	wb_buf_release(&text);
+	if (!p)
+		return false;
+	uint32_t *line = wb_arena_array(a, p->nop + 1, sizeof *line);
+	for (uint32_t i = 0; i < p->nop; i++)
+		line[i] = p->op[i].line;
+	*out = (struct wb_file_shape){
+	    .id = p->id, .line = line, .nline = p->nop, .lines_matter = wb_program_tells_line(p)};
+	bool good = wb_program_shape(out->shape, p);
+	wb_program_unref(p);
+	return good;
+}
+
 static wb_status check(struct wb_scan_engine *base, struct wb_err *err)
 {
 	(void)base;
@@ -195,7 +221,8 @@ wb_status wb_engine_directives_new(struct wb_scan_engine **out, const char *shim
 	(void)shim;
 	(void)err;
 	struct engine *e = wb_xcalloc(1, sizeof *e);
-	e->base = (struct wb_scan_engine){.name = "directives", .scan = scan, .check = check, .free = engine_free};
+	e->base = (struct wb_scan_engine){
+	    .name = "directives", .scan = scan, .shape = shape, .check = check, .free = engine_free};
 	pthread_mutex_init(&e->lock, NULL);
 	wb_map_init(&e->setups);
 	e->idents = wb_idents_new();

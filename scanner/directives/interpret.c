@@ -85,12 +85,14 @@ struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, boo
 	return wb_search_find(&u->search, origin(u, angled, include_next, name), name);
 }
 
-static bool lies_in_its_directory(struct wb_unit *u, const struct wb_frame *f)
+/* The directory of the file that is being read, without symbolic links; NULL when it is another one by its name. */
+static const char *real_directory(struct wb_unit *u, const struct wb_frame *f)
 {
 	const char *cwd = u->req->cmd->cwd, *file = wb_search_text(&u->search, f->place).p;
+	const char *named = wb_path_real(u->arena, wb_path_join(u->arena, cwd, wb_search_text(&u->search, f->dir).p));
 	const char *real = wb_path_real(u->arena, wb_path_join(u->arena, cwd, file));
-	const char *dir = wb_path_real(u->arena, wb_path_join(u->arena, cwd, wb_search_text(&u->search, f->dir).p));
-	return real && dir && strcmp(wb_path_dirname(u->arena, real), dir) == 0;
+	real = real ? wb_path_dirname(u->arena, real) : NULL;
+	return real && named && strcmp(real, named) == 0 ? real : NULL;
 }
 
 uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
@@ -105,9 +107,13 @@ uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
 		return WB_NOWHERE;
 	/* clang starts where the file really lies, then looks in the working directory: LookupEmbedFile() in
 	 * clang/lib/Lex/PPDirectives.cpp. */
-	if (!lies_in_its_directory(u, f))
+	const char *dir = real_directory(u, f);
+	if (!dir) {
 		wb_unit_doubt(u, "#embed in a file that a symbolic link leads to", f->place);
-	uint32_t place = wb_search_in(&u->search, f->dir, name);
+		return WB_NOWHERE;
+	}
+	const char *path = wb_arena_printf(u->arena, "%s/%s", dir, text.p);
+	uint32_t place = wb_search_path(&u->search, path, strlen(path));
 	return place != WB_NOWHERE ? place : wb_search_in(&u->search, wb_search_place(&u->search, ".", 1), name);
 }
 

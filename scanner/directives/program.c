@@ -459,6 +459,16 @@ static struct wb_str behind_word(const char *text, size_t n, const char **at, co
 	return (struct wb_str){NULL, 0};
 }
 
+/* Does "pragma" stand in front of the word at `at`? Then a directive, a comment or a message names a pragma; an operand
+ * of _Pragma starts with the pragma's own name. */
+static bool behind_pragma(const char *text, const char *at)
+{
+	static const char word[] = "pragma";
+	while (at > text && (at[-1] == ' ' || at[-1] == '\t'))
+		at--;
+	return (size_t)(at - text) >= sizeof word - 1 && memcmp(at - (sizeof word - 1), word, sizeof word - 1) == 0;
+}
+
 /* Operands of the pragmas that change macros, wherever they may be: in text, in macros. */
 static unsigned macro_pragmas(const char *text, size_t n)
 {
@@ -467,7 +477,7 @@ static unsigned macro_pragmas(const char *text, size_t n)
 	struct wb_str rest;
 	for (size_t i = 0; i < 3; i++)
 		for (const char *at = text; (rest = behind_word(text, n, &at, word[i])).p;)
-			found += take(&rest, "(");
+			found += take(&rest, "(") && !behind_pragma(text, at - strlen(word[i]));
 	return found;
 }
 
@@ -553,20 +563,6 @@ static void directive(struct making *m)
 		m->outside = true;
 }
 
-/* Is the word in a #pragma line? Those are read as directives. */
-static bool in_pragma_line(const char *text, const char *at)
-{
-	while (at > text && at[-1] != '\n')
-		at--;
-	while (*at == ' ' || *at == '\t')
-		at++;
-	if (*at++ != '#')
-		return false;
-	while (*at == ' ' || *at == '\t')
-		at++;
-	return strncmp(at, "pragma", 6) == 0;
-}
-
 /* _Pragma operators that change more than tokens. */
 static uint32_t pragma_operators(const char *text, size_t n, uint32_t words)
 {
@@ -581,7 +577,7 @@ static uint32_t pragma_operators(const char *text, size_t n, uint32_t words)
 			flags |= WB_PROGRAM_EVERY_TOKEN;
 	}
 	for (const char *at = text; (rest = behind_word(text, n, &at, "GCC")).p;) {
-		if (in_pragma_line(text, at - 1))
+		if (behind_pragma(text, at - strlen("GCC")))
 			continue;
 		if (take(&rest, "dependency"))
 			flags |= WB_PROGRAM_DEPENDENCY;

@@ -124,6 +124,11 @@ struct wb_program *wb_program_ref(struct wb_program *p);
 void wb_program_unref(struct wb_program *p); /* NULL is fine */
 /* What follows the group of the conditional at `i`. */
 uint32_t wb_program_behind(const struct wb_program *p, uint32_t i);
+/* A hash of everything but the line numbers. Numbers of spellings are part of it: comparable within one table of them.
+ * False: no memory. */
+bool wb_program_shape(uint64_t shape[2], const struct wb_program *p);
+/* May a directive, or a macro, use __LINE__? */
+bool wb_program_tells_line(const struct wb_program *p);
 /* How many programs have ended in this process. While the number stands still, an address inside a program means the
  * same program as before. Thread-safe. */
 uint64_t wb_programs_ended(void);

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Compare Waybill's sets of inputs with what the compilers themselves read, for every entry of compile databases.
 
     scan_oracle.py [--jobs N] [--cache FILE] [--engine NAME]... WAYBILLD DATABASE...

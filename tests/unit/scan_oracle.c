@@ -120,7 +120,7 @@ static void add_real(struct oracle *o, struct wb_map *set, const char *path)
 bool oracle_depends(struct oracle *o, struct wb_map *set, const char *line)
 {
 	struct wb_err err = WB_ERR_INIT;
-	struct wb_buf out = WB_BUF_INIT;
+	struct wb_buf out = WB_BUF_INIT, complaint = WB_BUF_INIT;
 	struct wb_argv v = words(&o->a, line), m = {0};
 	for (size_t i = 0; i < v.n; i++)
 		if (strcmp(v.v[i], "-c") != 0)
@@ -133,9 +133,11 @@ bool oracle_depends(struct oracle *o, struct wb_map *set, const char *line)
 		wb_argv_push(&m, &o->a, real[i]);
 	if (!gcc)
 		wb_argv_push(&m, &o->a, "-M");
-	struct wb_process p = {.argv = m.v, .cwd = o->dir, .out = &out};
+	struct wb_process p = {.argv = m.v, .cwd = o->dir, .out = &out, .err_out = &complaint};
 	int status;
 	assert_ok(wb_process_run(&status, &p, &err), &err);
+	o->complaint = wb_arena_strdup(&o->a, complaint.p ? complaint.p : "");
+	wb_buf_release(&complaint);
 	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	char *save = NULL, *colon = out.p ? strstr(out.p, ": ") : NULL;
 	for (char *s = colon ? colon + 1 : NULL, *w; good && (w = strtok_r(s, " \n", &save)) != NULL; s = NULL)
@@ -161,7 +163,7 @@ void oracle_same_files(struct oracle *o, const struct wb_graph *g, const char *l
 	wb_map_init(&got);
 	bool good = oracle_depends(o, &want, line);
 	if (!good && !g->failed)
-		fail_msg("%s: the compiler fails, the scan does not", line);
+		fail_msg("%s: the compiler fails, the scan does not: %s", line, o->complaint);
 	if (good && g->failed)
 		fail_msg("%s: the scan fails, the compiler does not: %s", line, g->diagnostics);
 	for (uint32_t i = 0; good && i < g->nfile; i++) {

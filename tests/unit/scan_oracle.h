@@ -15,8 +15,9 @@ struct oracle {
 	struct wb_facts *facts;
 	struct wb_toolchains *toolchains;
 	struct wb_scanner *scanner;
-	const char *engine; /* of every scan; NULL: as scans choose by themselves */
-	bool quick;         /* gcc: ask -M (wrong about some things that code does), not a real compile */
+	const char *engine;    /* of every scan; NULL: as scans choose by themselves */
+	const char *complaint; /* what the compiler said last */
+	bool quick;            /* gcc: ask -M (wrong about some things that code does), not a real compile */
 };
 
 /* cmocka fixtures: *state is a struct oracle. */

@@ -6,9 +6,12 @@
 #include "tests/unit/results_fixture.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,7 +59,7 @@ static void make_tree(struct oracle *o)
 	struct wb_err err = WB_ERR_INIT;
 	assert_ok(wb_dir_remove(o->dir, &err), &err);
 	oracle_put_fresh(o, "m.cc",
-			 "#include <x.h>\n#include \"y.h\"\n#include \"d/z.h\"\n#include <w.h>\n"
+			 "#include <x.h>\n#include \"y.h\"\n#include \"d/z.h\"\n#include <w.h>\n#include \"v/v.h\"\n"
 			 "#if __has_include(<late.h>)\n#include <late.h>\n#endif\n"
 			 "#include \"s1.h\"\n#include \"s2.h\"\n");
 	oracle_put_fresh(o, "a/keep", "");
@@ -69,6 +72,13 @@ static void make_tree(struct oracle *o)
 	oracle_put_fresh(o, "y1.h", "#include \"b/one.h\"\n");
 	oracle_put_fresh(o, "y2.h", "#include \"b/two.h\"\n");
 	oracle_link(o, "y1.h", "y.h");
+	oracle_put_fresh(o, "aside/keep", "");
+	oracle_link(o, "../aside/late.h", "b/late.h"); /* leads nowhere */
+	oracle_put_fresh(o, "aside/v1/v.h", "#include \"v1.h\"\n");
+	oracle_put_fresh(o, "aside/v1/v1.h", "");
+	oracle_put_fresh(o, "aside/v2/v.h", "#include \"v2.h\"\n");
+	oracle_put_fresh(o, "aside/v2/v2.h", "");
+	oracle_link(o, "aside/v1", "v");
 	oracle_put_fresh(o, "d1/z.h", "#include \"in1.h\"\n");
 	oracle_put_fresh(o, "d1/in1.h", "");
 	oracle_put_fresh(o, "d2/z.h", "#include \"in2.h\"\n");
@@ -105,13 +115,24 @@ static void shadow_by_symlink(struct oracle *o)
 }
 static void shadow_by_move(struct oracle *o)
 {
-	oracle_put_fresh(o, "aside/x.h", "#include \"../b/one.h\"\n");
+	oracle_put_fresh(o, "aside.a/x.h", "#include \"../b/one.h\"\n");
 	move(o, "a", "a.old");
-	move(o, "aside", "a");
+	move(o, "aside.a", "a");
 }
 static void appear(struct oracle *o)
 {
+	drop(o, "b/late.h");
 	oracle_put_fresh(o, "b/late.h", "#include \"one.h\"\n");
+}
+/* Where a symlink leads: its own directory does not change. */
+static void appear_behind_symlink(struct oracle *o)
+{
+	oracle_put_fresh(o, "aside/late.h", "");
+}
+static void replace_behind_symlink(struct oracle *o)
+{
+	move(o, "aside/v1", "aside/v3");
+	move(o, "aside/v2", "aside/v1");
 }
 static void remove_file(struct oracle *o)
 {
@@ -246,6 +267,8 @@ static const struct {
     X(shadow_by_symlink),
     X(shadow_by_move),
     X(appear),
+    X(appear_behind_symlink),
+    X(replace_behind_symlink),
     X(remove_file),
     X(replace),
     X(swap),
@@ -379,6 +402,37 @@ static void test_many(void **state)
 	}
 }
 
+/* A mount changes what names stand for, and no directory's times. */
+static void test_mounts(void **state)
+{
+	struct oracle *o = *state;
+	if (unshare(CLONE_NEWNS) != 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		skip(); /* only root may */
+	struct wb_err err = WB_ERR_INIT;
+	wb_scanner_free(o->scanner); /* one of these mounts */
+	assert_ok(wb_scanner_new(&o->scanner, getenv("WAYBILL_TEST_SHIM"), &err), &err);
+	make_tree(o);
+	let_settle();
+	for (size_t k = 0; k < 4; k++) /* descriptors are kept of what is asked for often */
+		warm_as_fresh(o, NULL, lines[0], "before", false);
+	uint64_t scans = scans_made(o);
+	warm_as_fresh(o, NULL, lines[0], "before", false);
+	assert_int_equal(scans_made(o), scans);
+	assert_int_equal(mount(at(o, "other"), at(o, "b"), NULL, MS_BIND, NULL), 0);
+	warm_as_fresh(o, NULL, lines[0], "a directory mounted over another", true);
+	assert_int_equal(mount(at(o, "d2/z.h"), at(o, "y1.h"), NULL, MS_BIND, NULL), 0);
+	warm_as_fresh(o, NULL, lines[0], "a file mounted over another", true);
+	assert_int_equal(mount("none", at(o, "a"), "tmpfs", 0, NULL), 0);
+	warm_as_fresh(o, NULL, lines[0], "a file system mounted", true);
+	oracle_put_fresh(o, "a/x.h", "");
+	warm_as_fresh(o, NULL, lines[0], "a file in it", true);
+	assert_int_equal(umount2(at(o, "a"), MNT_DETACH), 0);
+	warm_as_fresh(o, NULL, lines[0], "and away", true);
+	assert_int_equal(umount2(at(o, "y1.h"), MNT_DETACH), 0);
+	assert_int_equal(umount2(at(o, "b"), MNT_DETACH), 0);
+	warm_as_fresh(o, NULL, lines[0], "all away", true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +440,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_new_files, oracle_setup, oracle_teardown),
 	    cmocka_unit_test_setup_teardown(test_in_haste, oracle_setup, oracle_teardown),
 	    cmocka_unit_test_setup_teardown(test_many, oracle_setup, oracle_teardown),
+	    cmocka_unit_test_setup_teardown(test_mounts, oracle_setup, oracle_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
