@@ -345,12 +345,6 @@ static void look_before(struct before *b, struct wb_arena *a, struct wb_results 
 	pthread_rwlock_unlock(&r->tables);
 }
 
-static bool is_racy(const struct wb_stat_id *id, int64_t wall_ns)
-{
-	int64_t settled = wall_ns - WB_FACTS_RACY_NS;
-	return id->ctime_ns > settled || (id->mtime_ns > settled && id->mtime_ns <= wall_ns);
-}
-
 /* The version that the scan saw. */
 static const struct wb_version *seen_version(struct wb_results *r, uint32_t file, const struct wb_stat_id *id,
 					     const struct wb_reader *reader)
@@ -402,7 +396,7 @@ static struct result *new_result(struct wb_results *r, struct wb_arena *a, const
 	if (!engine || g->failed || g->nmiss > UINT32_MAX / 2)
 		return NULL;
 	for (uint32_t i = 0; i < g->nfile; i++)
-		if (wb_stat_id_eq(&g->file[i].id, &in_memory) || is_racy(&g->file[i].id, b->wall_ns))
+		if (wb_stat_id_eq(&g->file[i].id, &in_memory) || wb_stand_is_racy(&g->file[i].id, b->wall_ns))
 			return NULL;
 	reader_init(&reader, r, engine, req);
 	uint32_t *file = wb_arena_array(a, g->nfile + (size_t)1, sizeof *file);

@@ -77,6 +77,12 @@ struct wb_standing {
 
 static const struct wb_stand missing;
 
+bool wb_stand_is_racy(const struct wb_stat_id *id, int64_t wall_ns)
+{
+	int64_t settled = wall_ns - WB_FACTS_RACY_NS;
+	return id->ctime_ns > settled || (id->mtime_ns > settled && id->mtime_ns <= wall_ns);
+}
+
 static struct name *name_of(struct wb_standing *s, uint32_t i)
 {
 	return &atomic_load_explicit(&s->page[i >> PAGE_BITS], memory_order_acquire)[i & (PAGE - 1)];

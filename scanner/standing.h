@@ -30,6 +30,10 @@ struct wb_stand {
 	struct wb_stat_id id;
 };
 
+/* Was it touched so shortly before `wall_ns` (wb_clock_wall_ns, taken before the file was read) that a later change may
+ * not show in it? */
+bool wb_stand_is_racy(const struct wb_stat_id *id, int64_t wall_ns);
+
 struct wb_standing;
 
 struct wb_standing *wb_standing_new(void);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "scanner/versions.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/path.h"
 #include "scanner/directives/ident.h"
@@ -369,6 +370,8 @@ static const struct wb_version *next_version(struct wb_versions *v, struct file 
 	const struct wb_version *old = atomic_load_explicit(&f->version, memory_order_acquire);
 	if (old && old->stand == stand)
 		return old;
+	if (wb_stand_is_racy(&stand->id, wb_clock_wall_ns()))
+		return NULL;
 	const struct wb_place *place = row(&v->place, f->place);
 	struct wb_arena a;
 	wb_arena_init(&a);

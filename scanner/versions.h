@@ -63,7 +63,7 @@ bool wb_versions_number(uint32_t *file, uint32_t *miss, struct wb_versions *v, c
 uint32_t wb_versions_file_place(struct wb_versions *v, uint32_t file, uint32_t *name);
 /* The last version that is known; NULL: none yet. */
 const struct wb_version *wb_version_known(struct wb_versions *v, uint32_t file);
-/* The version that `stand` is. NULL: it is no regular file, cannot be read, or is being written just now. */
+/* The version that `stand` is. NULL: it is no regular file, cannot be read, or was touched a moment ago. */
 const struct wb_version *wb_version_of(struct wb_versions *v, uint32_t file, const struct wb_stand *stand,
 				       const struct wb_reader *r);
 /* How many changes there were. What is read before versions are looked at is not later than they. */

@@ -94,7 +94,10 @@ static bool takeWord(StringRef &text, StringRef word)
 static uint32_t classifyPragmas(StringRef text)
 {
 	uint32_t flags = 0;
-	eachWord(text, "GCC", [&](StringRef rest, size_t) {
+	eachWord(text, "GCC", [&](StringRef rest, size_t at) {
+		StringRef before = text.take_front(at).rtrim(" \t");
+		if (before.ends_with("pragma") && !mayBeDirectiveName(text, before.size() - strlen("pragma")))
+			return; // a comment speaks of it
 		if (takeWord(rest, "dependency"))
 			flags |= TextPragmaDependency;
 		if (takeWord(rest, "push_options") || takeWord(rest, "pop_options") || takeWord(rest, "reset_options"))

@@ -165,6 +165,10 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	} else if (!is_punct(wb_expand_raw(m), WB_P_RPAREN)) {
 		return wb_expand_doubt(m, "__has_include without its ), or with more than a name");
 	}
+	/* gcc does not look for a file there (libcpp's skip_eval), and says 0 even when the macro around is not all
+	 * skipped; clang does. */
+	if (m->dead && u->req->tc->compiler == WB_COMPILER_GCC)
+		return value(name, out, 0);
 	place = embed ? wb_unit_find_embed(u, header, angled)
 		      : wb_unit_find(u, header, angled, name.text == WB_WORD_HAS_INCLUDE_NEXT)->place;
 	if (place == WB_NOWHERE)

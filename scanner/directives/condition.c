@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_VERDICTS ((size_t)32 << 20) /* bytes of one thread */
+#define MAX_VERDICTS ((size_t)48 << 20) /* bytes of one thread */
 enum { MAX_LATER = 3 };
 #define UNSTEADY (UINT32_MAX - 1)
 #define NONE     UINT32_MAX
@@ -35,16 +35,30 @@ static const struct wb_verdict *verdict(const struct wb_unit *u, uint32_t at)
 	return (const struct wb_verdict *)(const void *)(u->verdict + at);
 }
 
+uint32_t wb_unit_pool(struct wb_unit *u, size_t size)
+{
+	size_t at = u->nverdict;
+	while (u->verdict_cap - at < size) {
+		u->verdict_cap = u->verdict_cap ? 2 * u->verdict_cap : 1 << 16;
+		u->verdict = wb_xrealloc(u->verdict, u->verdict_cap);
+	}
+	u->nverdict += size;
+	return (uint32_t)at;
+}
+
+/* The macros that a condition looked at belong to the stretch that it stands in. */
+static void tell_stretch(struct wb_unit *u, const struct wb_read *read, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		wb_stretch_read(&u->stretch, read[i].name, read[i].def);
+}
+
 /* The present evaluation, in front of the verdicts from `next` on; where it is. */
 static uint32_t keep(struct wb_unit *u, bool holds, uint32_t next)
 {
 	const struct wb_macros *m = &u->macros;
 	size_t size = sizeof(struct wb_verdict) + m->nread * sizeof *m->read;
-	uint32_t at = (uint32_t)u->nverdict;
-	if (u->verdict_cap - u->nverdict < size) {
-		u->verdict_cap = u->verdict_cap ? 2 * u->verdict_cap : 1 << 16;
-		u->verdict = wb_xrealloc(u->verdict, u->verdict_cap);
-	}
+	uint32_t at = wb_unit_pool(u, size);
 	unsigned later = next == NONE ? 0 : 1 + verdict(u, next)->later;
 	if (later > MAX_LATER) {
 		later = 0;
@@ -54,7 +68,6 @@ static uint32_t keep(struct wb_unit *u, bool holds, uint32_t next)
 	*v = (struct wb_verdict){
 	    .rules = u->rules, .next = next, .nread = (uint16_t)m->nread, .later = (uint8_t)later, .holds = holds};
 	memcpy(v->read, m->read, m->nread * sizeof *m->read);
-	u->nverdict += size;
 	return at;
 }
 
@@ -66,8 +79,11 @@ bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d)
 	bool holds = false, known = site->key == u->verdict_era;
 	uint32_t first = known ? site->value : NONE;
 	for (uint32_t i = first; i < UNSTEADY; i = verdict(u, i)->next)
-		if (still_holds(u, verdict(u, i)))
+		if (still_holds(u, verdict(u, i))) {
+			if (u->stretch.site)
+				tell_stretch(u, verdict(u, i)->read, verdict(u, i)->nread);
 			return verdict(u, i)->holds;
+		}
 	m->reading = first != UNSTEADY;
 	m->unsteady = u->provisional = false;
 	m->nread = 0;
@@ -75,6 +91,12 @@ bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d)
 	bool understood = wb_expression_evaluate(&holds, m, &u->setup->rules, f->program->tok + t->first, t->n);
 	if (m->reading && understood && !u->provisional)
 		*site = (struct wb_site){u->verdict_era, m->unsteady ? UNSTEADY : keep(u, holds, first)};
+	if (u->stretch.site && m->reading && understood && !u->provisional && !m->unsteady)
+		tell_stretch(u, m->read, m->nread);
+	else if (u->stretch.site && (u->provisional || !understood))
+		u->stretch.site = NULL;
+	else if (u->stretch.site)
+		wb_stretch_never(u);
 	m->reading = false;
 	return understood && holds;
 }

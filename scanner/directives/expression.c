@@ -14,8 +14,8 @@ struct eval {
 	const struct wb_expression_rules *rules;
 	struct wb_tok tok; /* the one that is looked at */
 	unsigned depth;
-	bool no_defined;
 	unsigned dead; /* > 0: the value does not matter (short circuit) */
+	bool no_defined;
 };
 
 static bool doubt(struct eval *e, const char *why)
@@ -40,6 +40,7 @@ static void name_operator(struct eval *e)
 
 static void next(struct eval *e)
 {
+	e->m->dead = e->dead != 0;
 	e->tok = wb_expand_next(e->m);
 	name_operator(e);
 }

@@ -23,6 +23,7 @@ void wb_unit_release(struct wb_unit *u)
 	free(u->node);
 	free(u->edge);
 	free(u->verdict);
+	wb_stretch_release(&u->stretch);
 	free(u->pushed);
 	free(u->open);
 }
@@ -153,12 +154,29 @@ bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name,
 	return *name != 0;
 }
 
+static bool embeds(const struct wb_unit *u)
+{
+	for (size_t i = 0; i < u->nnode; i++)
+		if (u->node[i].flags & WB_GRAPH_EMBED)
+			return true;
+	return false;
+}
+
 static void push_frame(struct wb_unit *u, const struct wb_program *p, uint32_t node, uint32_t place, uint32_t next)
 {
 	struct wb_search *s = &u->search;
 	uint32_t entity = s->place[place].entity;
 	const struct wb_entity *e = &s->entity[entity];
-	uint32_t dir = wb_search_parent(s, u->req->tc->compiler == WB_COMPILER_CLANG ? e->opened : place);
+	/* The name beside which "x" is looked for: in clang, up to 16 that by which the file was met first, perhaps by
+	 * __has_include, since 19 that by which it was read first, perhaps by #embed. In between nobody has looked. */
+	const struct wb_toolchain *tc = u->req->tc;
+	uint32_t beside = place;
+	if (tc->compiler == WB_COMPILER_CLANG) {
+		if (e->first != e->opened && ((tc->major > 16 && tc->major < 19) || embeds(u)))
+			wb_unit_doubt(u, "a file that was met by two names", place);
+		beside = tc->major > 16 ? e->opened : e->first;
+	}
+	uint32_t dir = wb_search_parent(s, beside);
 	u->frame[u->nframe++] = (struct wb_frame){.program = p,
 						  .site = e->site,
 						  .node = node,
@@ -292,7 +310,10 @@ static bool is_name(struct wb_unit *u, uint32_t name)
 
 static bool is_defined(struct wb_unit *u, uint32_t name)
 {
-	return (name > WB_WORD_XOR_EQ || is_name(u, name)) && wb_macro_get(&u->macros, name);
+	const struct wb_define *d = wb_macro_get(&u->macros, name);
+	if (u->stretch.site)
+		wb_stretch_read(&u->stretch, name, d);
+	return (name > WB_WORD_XOR_EQ || is_name(u, name)) && d;
 }
 
 static bool holds(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
@@ -423,13 +444,25 @@ static void leave(struct wb_unit *u)
 	u->nframe--;
 }
 
+/* A stretch begins here: behind the include at `site`, or at the start of the file. */
+static uint32_t begin_stretch(struct wb_unit *u, const struct wb_frame *f, uint32_t site, uint32_t pc)
+{
+	const struct wb_program *p = f->program;
+	/* Includes often stand in rows. */
+	if (pc == p->nop || p->op[pc].op > WB_OP_ELSE)
+		return pc;
+	return wb_stretch_begin(u, &f->site[p->nsite + site], pc);
+}
+
 /* The directives of the frame on top, up to its end, or until an #include puts another one on it. */
 static void run_frame(struct wb_unit *u, struct wb_frame *f)
 {
 	const struct wb_program *p = f->program;
 	unsigned depth = u->nframe;
-	for (uint32_t pc = f->pc; !u->stop;) {
+	for (uint32_t pc = begin_stretch(u, f, f->behind, f->pc); !u->stop;) {
 		if (pc == p->nop) {
+			if (u->stretch.site)
+				wb_stretch_end(u, pc);
 			leave(u);
 			return;
 		}
@@ -438,17 +471,23 @@ static void run_frame(struct wb_unit *u, struct wb_frame *f)
 		case WB_OP_DEFINE:
 			pc++;
 			if (d->b <= WB_WORD_XOR_EQ || (d->flags & WB_OP_TELLS_TIME)) {
+				u->stretch.site = NULL;
 				f->line = d->line;
 				define(u, p, d);
-			} else {
-				wb_macro_define(&u->macros, d->b, &p->define[d->a]);
+				break;
 			}
+			wb_macro_define(&u->macros, d->b, &p->define[d->a]);
+			if (u->stretch.site)
+				wb_stretch_change(&u->stretch, d->b);
 			break;
 		case WB_OP_UNDEF:
 			pc++;
 			f->line = d->line;
-			if (d->a > WB_WORD_XOR_EQ || is_name(u, d->a))
-				wb_macro_undef(&u->macros, d->a);
+			if (d->a <= WB_WORD_XOR_EQ && !is_name(u, d->a))
+				break;
+			wb_macro_undef(&u->macros, d->a);
+			if (u->stretch.site)
+				wb_stretch_change(&u->stretch, d->a);
 			break;
 		case WB_OP_IFDEF:
 		case WB_OP_IFNDEF:
@@ -465,14 +504,20 @@ static void run_frame(struct wb_unit *u, struct wb_frame *f)
 		case WB_OP_INCLUDE:
 		case WB_OP_INCLUDE_NEXT:
 		case WB_OP_IMPORT:
+			if (u->stretch.site)
+				wb_stretch_end(u, pc);
 			f->pc = ++pc;
+			f->behind = 1 + d->b;
 			f->line = d->line;
 			f->several = d->flags & WB_OP_SEVERAL;
 			include(u, f, d);
 			if (u->nframe != depth)
 				return;
+			pc = begin_stretch(u, f, f->behind, pc);
 			break;
 		default:
+			if (u->stretch.site)
+				wb_stretch_end(u, pc);
 			pc++;
 			f->line = d->line;
 			f->several = d->flags & WB_OP_SEVERAL;
@@ -522,6 +567,7 @@ static void clear_outcome(struct wb_unit *u)
 {
 	u->nframe = 0;
 	u->nopen = 0;
+	u->stretch.site = NULL;
 	u->in_prefix = u->stop = u->failed = false;
 	u->doubt = u->macros.doubt = NULL;
 	u->doubt_where = u->diagnostics = "";

@@ -389,17 +389,29 @@ static bool awaits_header(const struct wb_buf *clean)
 	return false;
 }
 
-/* A header name up to its closing sign: nothing in it is a comment or an escape. Where the directive is skipped,
- * compilers see other tokens in it, which matters when they go on to another line. */
+/* Where a directive is skipped, compilers see other tokens in a header name: does it matter? */
+static bool looks_otherwise(const struct wb_lines *l, const char *p, char close)
+{
+	bool comment = false, quotes = false;
+	char before = *p++;
+	for (size_t n; *p != close; p++) {
+		while (*p == '\\' && (n = splice(p)) != 0)
+			p += n;
+		if (*p == '\n' || (*p == '\0' && p == l->end))
+			return comment && close == '>';
+		if (*p == close)
+			break;
+		comment = comment || (before == '/' && *p == '*');
+		quotes = quotes || *p == '"' || *p == '\'';
+		before = *p;
+	}
+	return close == '>' ? comment || quotes : before == '\\';
+}
+
+/* A header name up to its closing sign: nothing in it is a comment or an escape. */
 static const char *copy_header(struct wb_lines *l, const char *p, char close)
 {
-	const char *eol = memchr(p, '\n', (size_t)(l->end - p));
-	size_t n = (size_t)((eol ? eol : l->end) - p), name = 1;
-	while (name < n && p[name] != close)
-		name++;
-	bool other = close == '"' ? p[name - 1] == '\\' : memchr(p, '"', name) || memchr(p, '\'', name);
-	bool comment = close == '>' && memmem(p, name, "/*", 2);
-	if (comment || (other && (memmem(p, n, "/*", 2) || memmem(p, n, "R\"", 2))))
+	if (looks_otherwise(l, p, close))
 		l->doubt = "a header name that looks like other tokens";
 	wb_buf_addc(&l->clean, *p++);
 	for (;;) {

@@ -177,6 +177,7 @@ void wb_expand_begin(struct wb_macros *m, const struct wb_tok *tok, size_t n)
 	m->depth = 0;
 	m->space = 0;
 	m->budget = WB_EXPAND_MAX_TOKENS;
+	m->dead = false;
 	m->doubt = NULL;
 	push(m, tok, n, 0);
 }

@@ -56,13 +56,14 @@ struct wb_macros {
 	size_t nundo, undo_cap;
 	struct wb_read read[WB_MAX_READS]; /* while `reading`: every macro that was looked at */
 	size_t nread;
+	bool dead;              /* the value of what is being read does not matter: it stands behind "0 &&", say */
 	bool reading, unsteady; /* unsteady: something else was looked at too, or there are too many */
 	struct wb_stream *stream;
 	size_t nstream, base, cap;
 	struct wb_tok **block; /* pool */
 	size_t nblock, used, at;
 	size_t budget;
-	unsigned depth;
+	unsigned depth;    /* of arguments within arguments */
 	uint8_t space;     /* flags for the next token: white space that an expansion left behind */
 	const char *doubt; /* why expansion gave up; NULL */
 	bool strict_comma; /* ", ## __VA_ARGS__" keeps its comma without named parameters (strict C99) */

@@ -524,7 +524,7 @@ static void set_program(struct wb_search *s, struct wb_entity *e, struct wb_prog
 	wb_program_unref(e->program);
 	free(e->site);
 	e->program = p;
-	e->site = p ? wb_xcalloc(p->nsite + 1, sizeof *e->site) : NULL;
+	e->site = p ? wb_xcalloc(2 * (size_t)p->nsite + 1, sizeof *e->site) : NULL;
 }
 
 const struct wb_program *wb_search_program(struct wb_search *s, uint32_t i)

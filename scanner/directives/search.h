@@ -37,7 +37,7 @@ struct wb_site {
 struct wb_entity {
 	uint64_t dev, ino;
 	struct wb_program *program; /* a reference; of the last time that it was needed */
-	struct wb_site *site;       /* one for each site of the program */
+	struct wb_site *site;       /* 2 n + 1 for a program with n sites: see stretch.c */
 	uint32_t disk;              /* `program` is that of the bytes of this look at the disk */
 	/* of one scan */
 	uint32_t scan;

@@ -10,10 +10,11 @@ enum { WB_MAX_INCLUDE_DEPTH = 200, WB_MAX_DIRECTIVES = 100000000 };
 /* A file that is being read. */
 struct wb_frame {
 	const struct wb_program *program;
-	struct wb_site *site; /* of the program */
+	struct wb_site *site; /* of the program: one for each of its own, then one for each stretch (stretch.c) */
 	uint32_t pc;
-	uint32_t node;  /* UINT32_MAX: the command line */
-	uint32_t place; /* as spelled; WB_NOWHERE: the command line */
+	uint32_t behind; /* the include that was read last: 1 + its site; 0: none yet */
+	uint32_t node;   /* UINT32_MAX: the command line */
+	uint32_t place;  /* as spelled; WB_NOWHERE: the command line */
 	uint32_t entity;
 	uint32_t dir;    /* where "x" is looked for first */
 	uint32_t origin; /* of "x" */
@@ -47,6 +48,21 @@ struct wb_verdict {
 	uint8_t later; /* how many follow */
 	bool holds;
 	struct wb_read read[];
+};
+
+/* The stretch of directives that is being recorded. */
+struct wb_stretch_mark {
+	const struct wb_define *def; /* what the macro was when it was read */
+	uint32_t read, changed;      /* in the recording of this number */
+};
+struct wb_stretch {
+	struct wb_site *site; /* NULL: none is */
+	uint32_t number;
+	struct wb_stretch_mark *mark; /* by name */
+	uint32_t nmark;
+	struct wb_read *read;
+	uint32_t *change;
+	size_t nread, read_cap, nchange, change_cap;
 };
 
 /* What all units that begin alike share: the macros, files and edges of their forced includes. */
@@ -83,7 +99,8 @@ struct wb_unit {
 	uint32_t angled; /* the origin of #include <> */
 	uint64_t steps;
 	struct wb_prefix prefix;
-	unsigned char *verdict; /* pool of struct wb_verdict */
+	struct wb_stretch stretch;
+	unsigned char *verdict; /* pool of verdicts, and of what stretches did */
 	size_t nverdict, verdict_cap;
 	uint32_t verdict_era, rules;
 	uint64_t ended;   /* wb_programs_ended() when the verdicts were known to be good */
@@ -119,8 +136,20 @@ bool wb_unit_embed_parameters(struct wb_unit *u, struct wb_embed *out, bool pare
 /* condition.c: does the condition of an IF or ELIF of the current frame hold? False too when it is not understood: then
  * u->macros.doubt is set. */
 bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d);
+/* Room in the pool; where it is. */
+uint32_t wb_unit_pool(struct wb_unit *u, size_t size);
 /* Forget verdicts that may speak of programs that are gone. */
 void wb_unit_check_verdicts(struct wb_unit *u);
+
+/* stretch.c: at the start of a stretch, at directive `pc`. Where to go on: behind it when it is known, else at `pc`,
+ * and then it is recorded: each macro that is looked at, each that changes, and its end, or that nothing can be kept.
+ */
+uint32_t wb_stretch_begin(struct wb_unit *u, struct wb_site *site, uint32_t pc);
+void wb_stretch_read(struct wb_stretch *s, uint32_t name, const struct wb_define *def);
+void wb_stretch_change(struct wb_stretch *s, uint32_t name);
+void wb_stretch_end(struct wb_unit *u, uint32_t pc);
+void wb_stretch_never(struct wb_unit *u);
+void wb_stretch_release(struct wb_stretch *s);
 
 /* prefix.c: start from the kept state if the request begins like the unit that left it. */
 bool wb_unit_resume(struct wb_unit *u);
