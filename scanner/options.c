@@ -1190,8 +1190,11 @@ const struct wb_option *wb_option_table(size_t *n)
 /* Row name against the first `len` bytes of `arg`. */
 static int compare(const char *name, const char *arg, size_t len)
 {
-	int d = strncmp(name, arg, len);
-	return d ? d : name[len] != '\0';
+	/* By hand: most names differ in their first letters, and each word of a command is compared with dozens. */
+	for (size_t i = 0; i < len; i++)
+		if (name[i] != arg[i])
+			return (unsigned char)name[i] < (unsigned char)arg[i] ? -1 : 1;
+	return name[len] != '\0';
 }
 
 static size_t lower_bound(const char *arg, size_t len)

@@ -20,6 +20,7 @@ void wb_unit_release(struct wb_unit *u)
 	wb_macros_release(&u->macros);
 	wb_table_release(&u->answer);
 	wb_prefix_drop(&u->prefix);
+	wb_setup_unref(u->used.setup);
 	free(u->node);
 	free(u->edge);
 	free(u->verdict);
@@ -76,9 +77,18 @@ static uint32_t origin(struct wb_unit *u, bool angled, bool include_next, uint32
 	}
 	if (angled)
 		return u->angled;
-	if (f->origin == 0)
-		f->origin = wb_search_origin(&u->search, f->dir, 0);
-	return f->origin;
+	if (f->origin)
+		return f->origin;
+	struct wb_search *s = &u->search;
+	if (f->place == WB_NOWHERE)
+		return f->origin = wb_search_origin(s, f->dir, 0);
+	struct wb_entity *e = &s->entity[f->entity];
+	if (e->origin == 0 || e->origin_list != s->in_use || e->origin_dir != f->dir) {
+		e->origin = wb_search_origin(s, f->dir, 0);
+		e->origin_list = s->in_use;
+		e->origin_dir = f->dir;
+	}
+	return f->origin = e->origin;
 }
 
 struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next)
@@ -192,6 +202,7 @@ static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t nex
 {
 	const struct wb_program *p = wb_search_program(&u->search, place);
 	struct wb_node *n = &u->node[node];
+	bool again = n->flags & WB_GRAPH_ENTERED;
 	n->flags |= WB_GRAPH_ENTERED | (u->in_prefix ? WB_GRAPH_IN_PREFIX : 0);
 	wb_unit_check_verdicts(u);
 	if (!p)
@@ -200,7 +211,7 @@ static bool enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t nex
 		return wb_unit_doubt(u, p->doubt, place);
 	if (p->flags & WB_PROGRAM_EVERY_TOKEN)
 		return wb_unit_doubt(u, "a _Pragma may change macros, which only the expanded text tells", place);
-	if ((u->steps += 1 + (uint64_t)p->nop) > WB_MAX_DIRECTIVES)
+	if (again && (u->steps += 1 + (uint64_t)p->nop) > WB_MAX_DIRECTIVES)
 		return wb_unit_doubt(u, "more directives than a sane unit has", place);
 	if (u->nframe > WB_MAX_INCLUDE_DEPTH)
 		return wb_unit_doubt(u, "#include nested too deep", place);
@@ -656,15 +667,31 @@ static bool take_first_row(struct wb_unit *u, uint32_t place)
 	return true;
 }
 
+/* The search list of the setup. False: something in it is no directory. */
+static bool use_directories(struct wb_unit *u)
+{
+	struct wb_search *s = &u->search;
+	if (u->used.setup == u->setup && u->used.disk == s->disk && u->used.era == s->era) {
+		wb_search_use_again(s);
+	} else {
+		wb_setup_unref(u->used.setup);
+		u->used.setup = wb_setup_ref(u->setup);
+		u->used.disk = s->disk;
+		u->used.era = s->era;
+		u->used.good = wb_search_use(s, u->setup->dir, u->setup->ndir);
+		u->angled = wb_search_origin(s, WB_NOWHERE, s->list[s->in_use].nquote);
+	}
+	return u->used.good;
+}
+
 /* With forced includes, up to the source: from what is kept, or anew, to be kept. False: they concern the source too,
  * or cannot be kept. */
 static bool run_staged(struct wb_unit *u, uint32_t place)
 {
 	if (!wb_unit_resume(u)) {
 		reset(u);
-		if (!wb_search_use(&u->search, u->setup->dir, u->setup->ndir))
+		if (!use_directories(u))
 			return false;
-		u->angled = wb_search_origin(&u->search, WB_NOWHERE, u->search.list[u->search.in_use].nquote);
 		u->node = wb_xrealloc(u->node, (u->node_cap = u->node_cap ? u->node_cap : 256) * sizeof *u->node);
 		u->node[u->nnode++] = (struct wb_node){.place = WB_NOWHERE};
 		run_command_line(u);
@@ -699,9 +726,8 @@ void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb
 	clear_outcome(u);
 	reset(u);
 	bool found = begin_source(u, place);
-	if (!wb_search_use(&u->search, setup->dir, setup->ndir))
+	if (!use_directories(u))
 		wb_unit_doubt(u, "a search directory that is no directory", WB_NOWHERE);
-	u->angled = wb_search_origin(&u->search, WB_NOWHERE, u->search.list[u->search.in_use].nquote);
 	run_command_line(u);
 	run_source(u, place, found);
 }

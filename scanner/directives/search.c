@@ -42,6 +42,7 @@ void wb_search_release(struct wb_search *s)
 	free(s->found);
 	free(s->question);
 	free(s->missed);
+	free(s->gone);
 	free(s->probed);
 	free(s->list);
 	free(s->miss);
@@ -489,6 +490,11 @@ bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_
 {
 	struct entry *v = wb_xcalloc(count + 1, sizeof *v);
 	uint32_t n = 0, nquote = 0;
+	if (count > s->gone_cap) {
+		s->gone_cap = 2 * count;
+		s->gone = wb_xrealloc(s->gone, s->gone_cap * sizeof *s->gone);
+	}
+	s->ngone = 0;
 	bool good = true;
 	for (unsigned group = 0; group < WB_SEARCH_GROUPS; group++) {
 		for (size_t i = 0; i < count; i++) {
@@ -504,7 +510,7 @@ bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_
 			else if (state == WB_PLACE_FILE)
 				good = false; /* a header map? */
 			else
-				count_miss(s, s->place[place].plain);
+				s->gone[s->ngone++] = s->place[place].plain;
 		}
 		if (group == WB_SEARCH_QUOTE)
 			nquote = n = remove_duplicates(s, v, 0, n);
@@ -514,7 +520,14 @@ bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_
 	n = remove_duplicates(s, v, nquote, n);
 	s->in_use = list_of(s, v, n, nquote);
 	free(v);
+	wb_search_use_again(s);
 	return good;
+}
+
+void wb_search_use_again(struct wb_search *s)
+{
+	for (size_t i = 0; i < s->ngone; i++)
+		count_miss(s, s->gone[i]);
 }
 
 static void set_program(struct wb_search *s, struct wb_entity *e, struct wb_program *p)

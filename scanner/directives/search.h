@@ -36,9 +36,10 @@ struct wb_site {
 /* A file by its identity, whatever its names: what include guards and #pragma once are about. */
 struct wb_entity {
 	uint64_t dev, ino;
-	struct wb_program *program; /* a reference; of the last time that it was needed */
-	struct wb_site *site;       /* 2 n + 1 for a program with n sites: see stretch.c */
-	uint32_t disk;              /* `program` is that of the bytes of this look at the disk */
+	struct wb_program *program;               /* a reference; of the last time that it was needed */
+	struct wb_site *site;                     /* 2 n + 1 for a program with n sites: see stretch.c */
+	uint32_t disk;                            /* `program` is that of the bytes of this look at the disk */
+	uint32_t origin, origin_list, origin_dir; /* of the last "x" in it: where the search started */
 	/* of one scan */
 	uint32_t scan;
 	bool once, imported, included, twice; /* twice: met by several names */
@@ -121,8 +122,10 @@ struct wb_search {
 	struct wb_table by_origin; /* (list, directory or start) -> origin */
 	struct wb_table by_search; /* (origin, name) -> found */
 	struct wb_table by_list;   /* a hash over the directories -> list */
-	uint32_t in_use;           /* the search list of this scan */
-	uint32_t *miss;            /* plain places probed in vain in this scan */
+	uint32_t *gone;            /* plain places of its directories that do not exist */
+	size_t ngone, gone_cap;
+	uint32_t in_use; /* the search list of this scan */
+	uint32_t *miss;  /* plain places probed in vain in this scan */
 	size_t nmiss, miss_cap, kept_miss;
 	struct wb_entity_undo *undo;
 	size_t nundo, undo_cap;
@@ -152,6 +155,8 @@ struct wb_search_list {
 	enum wb_search_group group;
 };
 bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_t n);
+/* For another scan in the same look at the disk: the list that is in use, again. */
+void wb_search_use_again(struct wb_search *s);
 
 /* The place of a path as spelled. */
 uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n);

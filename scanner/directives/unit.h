@@ -5,7 +5,9 @@
 
 #include "scanner/directives/setup.h"
 
-enum { WB_MAX_INCLUDE_DEPTH = 200, WB_MAX_DIRECTIVES = 100000000 };
+/* Directives: of files that are read again, by which small files could keep a thread busy for ever. A unit of LLVM has
+ * some ten thousand in all. */
+enum { WB_MAX_INCLUDE_DEPTH = 200, WB_MAX_DIRECTIVES = 1000000 };
 
 /* A file that is being read. */
 struct wb_frame {
@@ -98,6 +100,11 @@ struct wb_unit {
 	size_t nopen, open_cap;
 	uint32_t angled; /* the origin of #include <> */
 	uint64_t steps;
+	struct {                        /* whose search list is in use */
+		struct wb_setup *setup; /* a reference */
+		uint32_t disk, era;
+		bool good;
+	} used;
 	struct wb_prefix prefix;
 	struct wb_stretch stretch;
 	unsigned char *verdict; /* pool of verdicts, and of what stretches did */
