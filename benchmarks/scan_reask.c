@@ -30,7 +30,7 @@ static double cpu(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static void die(const struct wb_err *err)
+static _Noreturn void die(const struct wb_err *err)
 {
 	fprintf(stderr, "%s\n", err->text);
 	exit(2);

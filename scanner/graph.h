@@ -58,6 +58,9 @@ struct wb_graph {
 	const char *const *miss; /* paths that were probed and do not exist, each once, spelled like file paths; a
 				  * missing directory stands for everything below it */
 	size_t nmiss;
+	const char *const *blocked; /* directories where a file was looked for: one in their place would have been
+				     * taken */
+	size_t nblocked;
 	bool failed; /* an include was not found, or a directive is malformed; a live #error is not seen */
 	const char
 	    *diagnostics;   /* its text; "" when there was nothing to say. Not for users: the compiler speaks to them */

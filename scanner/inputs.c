@@ -328,7 +328,7 @@ static enum wb_why why_of_edge(const struct wb_edge *e)
 
 static wb_status collect_graph(struct collector *c, struct wb_err *err)
 {
-	static const struct wb_stat_id in_memory, missing;
+	static const struct wb_stat_id in_memory, missing, directory = {.mode = S_IFDIR};
 	const struct wb_graph *g = c->graph;
 	const uint32_t *first = first_edges(c);
 	for (uint32_t i = 0; i < g->nfile; i++) {
@@ -357,6 +357,8 @@ static wb_status collect_graph(struct collector *c, struct wb_err *err)
 	}
 	for (size_t i = 0; i < g->nmiss; i++)
 		add_check_spelled(c, g->miss[i], &missing);
+	for (size_t i = 0; i < g->nblocked; i++)
+		add_check_spelled(c, g->blocked[i], &directory);
 	return wb_ok();
 }
 
@@ -557,7 +559,7 @@ wb_status wb_inputs_collect(struct wb_inputs *out, struct wb_arena *a, struct wb
 			      .reason = reason};
 	wb_arena_init(&scratch);
 	/* About as many as there will be: an array that grows leaves its old selves in the arena. */
-	c.check_cap = graph->nfile + graph->nmiss + cmd->narg + 16;
+	c.check_cap = graph->nfile + graph->nmiss + graph->nblocked + cmd->narg + 16;
 	out->check = wb_arena_array(a, c.check_cap, sizeof *out->check);
 	c.system_cap = graph->nfile;
 	out->system = wb_arena_array(a, c.system_cap, sizeof *out->system);

@@ -393,7 +393,8 @@ static struct result *new_result(struct wb_results *r, struct wb_arena *a, const
 	for (size_t i = 0; i < r->source.nengine && g->engine; i++)
 		if (strcmp(r->source.engine[i]->name, g->engine) == 0)
 			engine = r->source.engine[i];
-	if (!engine || g->failed || g->nmiss > UINT32_MAX / 2)
+	/* A directory that stands in the way of a header is rare, and nothing here watches that it stays one. */
+	if (!engine || g->failed || g->nblocked || g->nmiss > UINT32_MAX / 2)
 		return NULL;
 	for (uint32_t i = 0; i < g->nfile; i++)
 		if (wb_stat_id_eq(&g->file[i].id, &in_memory) || wb_stand_is_racy(&g->file[i].id, b->wall_ns))

@@ -79,6 +79,8 @@ struct wb_shim_result {
 	uint32_t nedge;
 	const char *const *miss;
 	size_t nmiss;
+	const char *const *blocked; /* as in a graph */
+	size_t nblocked;
 	bool failed;
 	bool modules;
 	bool full;                  /* every token was lexed (a directive-only pass was not exact for this unit) */

@@ -208,6 +208,11 @@ static void copy_result(struct wb_graph *out, struct wb_arena *a, const struct w
 	for (size_t i = 0; i < r->nmiss; i++)
 		miss[i] = wb_arena_strdup(a, r->miss[i]);
 	out->miss = miss;
+	const char **blocked = wb_arena_array(a, r->nblocked + 1, sizeof *blocked);
+	for (size_t i = 0; i < r->nblocked; i++)
+		blocked[i] = wb_arena_strdup(a, r->blocked[i]);
+	out->blocked = blocked;
+	out->nblocked = r->nblocked;
 	out->failed = r->failed;
 	out->modules = r->modules;
 	out->diagnostics = wb_arena_strdup(a, r->diagnostics);

@@ -156,6 +156,8 @@ llvm::ErrorOr<std::unique_ptr<llvm::vfs::File>> RequestFS::openFileForRead(const
 	if (place.Id.mode == 0)
 		return std::make_error_code(std::errc::no_such_file_or_directory);
 	StringRef key = Places.find(spelled)->first();
+	if (S_ISDIR(place.Id.mode))
+		Blocked.push_back(key);
 	return std::make_unique<OpenFile>(*this, key, statusOf(spelled, place.Id));
 }
 

@@ -40,6 +40,11 @@ class RequestFS : public llvm::vfs::FileSystem
 	{
 		return Misses;
 	}
+	// Directories that were opened as files.
+	const std::vector<llvm::StringRef> &blocked() const
+	{
+		return Blocked;
+	}
 	uint64_t bytesRead() const
 	{
 		return BytesRead;
@@ -64,7 +69,7 @@ class RequestFS : public llvm::vfs::FileSystem
 	const wb_shim_request &Request;
 	const std::string Cwd;
 	llvm::StringMap<Place> Places;
-	std::vector<llvm::StringRef> Misses; // keys of Places
+	std::vector<llvm::StringRef> Misses, Blocked; // keys of Places
 	std::string Scratch, Unreadable;
 	uint64_t BytesRead = 0, FilesRead = 0;
 	bool CannotRead = false;

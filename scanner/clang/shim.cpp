@@ -96,8 +96,8 @@ struct Result : wb_shim_result {
 	std::vector<wb_graph_file> FileRows;
 	std::vector<wb_edge> EdgeRows;
 	std::vector<uint32_t> NoteRows;
-	std::vector<std::string> MissText;
-	std::vector<const char *> MissRows;
+	std::vector<std::string> MissText, BlockedText;
+	std::vector<const char *> MissRows, BlockedRows;
 };
 
 // One pass. False: the arguments make no invocation; the diagnostics say why.
@@ -172,6 +172,12 @@ void fillRows(Result &out, RequestFS &fs)
 		out.MissText.push_back(miss.starts_with("./") ? miss.drop_front(2).str() : miss.str());
 	for (const std::string &miss : out.MissText)
 		out.MissRows.push_back(miss.c_str());
+	for (StringRef blocked : fs.blocked())
+		out.BlockedText.push_back(blocked.str());
+	for (const std::string &blocked : out.BlockedText)
+		out.BlockedRows.push_back(blocked.c_str());
+	out.blocked = out.BlockedRows.data();
+	out.nblocked = out.BlockedRows.size();
 	out.file = out.FileRows.data();
 	out.nfile = static_cast<uint32_t>(out.FileRows.size());
 	out.edge = out.EdgeRows.data();

@@ -184,7 +184,6 @@ void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
 	struct wb_arena *a = u->arena;
 	*out = (struct wb_graph){.nfile = (uint32_t)u->nnode,
 				 .nedge = (uint32_t)u->nedge,
-				 .nmiss = u->search.nmiss,
 				 .failed = u->failed,
 				 .modules = u->modules,
 				 .diagnostics = u->diagnostics};
@@ -200,7 +199,18 @@ void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
 		if (p->state == WB_PLACE_FILE && p->id.dev != UINT64_MAX)
 			out->file[i].id = p->id;
 	}
-	for (size_t i = 0; i < u->search.nmiss; i++)
-		miss[i] = wb_search_text(&u->search, u->search.miss[i]).p;
+	/* Misses from the front, blocked places from the back. */
+	size_t nmiss = 0, nblocked = 0;
+	for (size_t i = 0; i < u->search.nmiss; i++) {
+		uint32_t probed = u->search.miss[i];
+		const char *path = wb_search_text(&u->search, probed & ~WB_BLOCKED).p;
+		if (probed & WB_BLOCKED)
+			miss[u->search.nmiss - ++nblocked] = path;
+		else
+			miss[nmiss++] = path;
+	}
+	out->nmiss = nmiss;
+	out->blocked = miss + nmiss;
+	out->nblocked = nblocked;
 	out->miss = miss;
 }

@@ -217,17 +217,19 @@ static enum wb_place_state state_of(struct wb_search *s, uint32_t i)
 static void probed_in_vain(struct wb_search *s, uint32_t place)
 {
 	s->probed = grown(s->probed, s->nprobed, &s->probed_cap, sizeof *s->probed);
-	s->probed[s->nprobed++] = s->place[place].plain;
+	uint32_t blocked = s->place[place].state == WB_PLACE_DIRECTORY ? WB_BLOCKED : 0;
+	s->probed[s->nprobed++] = s->place[place].plain | blocked;
 }
 
 /* The miss belongs to this scan. */
-static void count_miss(struct wb_search *s, uint32_t plain)
+static void count_miss(struct wb_search *s, uint32_t probed)
 {
+	uint32_t plain = probed & ~WB_BLOCKED;
 	if (wb_search_met(s, s->missed[plain]))
 		return;
 	s->missed[plain] = s->scan;
 	s->miss = grown(s->miss, s->nmiss, &s->miss_cap, sizeof *s->miss);
-	s->miss[s->nmiss++] = plain;
+	s->miss[s->nmiss++] = probed;
 }
 
 /* A file that was found belongs to this scan. */
@@ -264,12 +266,13 @@ uint32_t wb_search_parent(struct wb_search *s, uint32_t i)
 static bool file_at(struct wb_search *s, uint32_t i)
 {
 	uint32_t parent = wb_search_parent(s, i);
-	if (state_of(s, parent) == WB_PLACE_MISSING)
+	if (state_of(s, parent) == WB_PLACE_MISSING) {
 		probed_in_vain(s, parent);
-	else if (state_of(s, i) == WB_PLACE_MISSING)
-		probed_in_vain(s, i);
-	else
-		return s->place[i].state == WB_PLACE_FILE;
+		return false;
+	}
+	if (state_of(s, i) == WB_PLACE_FILE)
+		return true;
+	probed_in_vain(s, i);
 	return false;
 }
 
@@ -366,13 +369,19 @@ static void resolve(struct wb_search *s, struct wb_found *f, struct wb_quest *q)
 	q->nmiss = (uint32_t)s->nprobed - q->miss;
 }
 
+static bool still_in_vain(struct wb_search *s, uint32_t probed)
+{
+	enum wb_place_state state = state_of(s, probed & ~WB_BLOCKED);
+	return state == (probed & WB_BLOCKED ? WB_PLACE_DIRECTORY : WB_PLACE_MISSING);
+}
+
 /* Does the disk give the same answer as before? */
 static bool still_holds(struct wb_search *s, const struct wb_found *f, const struct wb_quest *q)
 {
 	if (f->disk == 0 || (f->place != WB_NOWHERE && state_of(s, f->place) != WB_PLACE_FILE))
 		return false;
 	for (uint32_t i = 0; i < q->nmiss; i++)
-		if (state_of(s, s->probed[q->miss + i]) != WB_PLACE_MISSING)
+		if (!still_in_vain(s, s->probed[q->miss + i]))
 			return false;
 	return true;
 }

@@ -71,6 +71,7 @@ struct wb_quest {
 	uint32_t above;       /* the directory part of the name; 0: none */
 	uint32_t miss, nmiss; /* in wb_search.probed */
 };
+#define WB_BLOCKED      (1u << 31)
 #define WB_FOUND_BESIDE (UINT32_MAX - 1)
 
 struct wb_search_dirs {     /* a search list */
@@ -111,7 +112,7 @@ struct wb_search {
 	struct wb_quest *question; /* as many */
 	uint32_t nfound;
 	size_t found_cap, question_cap;
-	uint32_t *probed;
+	uint32_t *probed; /* plain places; with WB_BLOCKED, a directory stands there */
 	size_t nprobed, probed_cap;
 	struct wb_search_dirs *list;
 	uint32_t nlist;
@@ -125,7 +126,7 @@ struct wb_search {
 	uint32_t *gone;            /* plain places of its directories that do not exist */
 	size_t ngone, gone_cap;
 	uint32_t in_use; /* the search list of this scan */
-	uint32_t *miss;  /* plain places probed in vain in this scan */
+	uint32_t *miss;  /* what this scan probed in vain, as in `probed` */
 	size_t nmiss, miss_cap, kept_miss;
 	struct wb_entity_undo *undo;
 	size_t nundo, undo_cap;

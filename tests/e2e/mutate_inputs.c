@@ -128,7 +128,7 @@ static void read_units(const char *path)
 /* Change one byte where it stands; the same call changes it back. */
 static bool flip(const char *path, off_t at, unsigned char with)
 {
-	unsigned char byte;
+	unsigned char byte = 0;
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	bool good = fd >= 0 && pread(fd, &byte, 1, at) == 1;
 	byte ^= with;

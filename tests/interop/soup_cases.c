@@ -61,7 +61,7 @@ static void world_init(struct world *w, const char *compiler, const struct langu
 {
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_command *cmd = wb_arena_alloc(&forever, sizeof *cmd);
-	const struct wb_toolchain *tc;
+	const struct wb_toolchain *tc = NULL;
 	enum wb_reason reason;
 	const char **argv = wb_arena_array(&forever, 8, sizeof *argv);
 	argv[0] = compiler;

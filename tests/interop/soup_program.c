@@ -152,7 +152,7 @@ static void include_line(struct maker *m, unsigned file)
 		break;
 	case 5:
 		directive(m, "%s \"%sh%u.h\"",
-			  soup_chance(&m->r, (m->w.flags & SOUP_CLANG) ? 80 : 15) ? "import" : "include", p, k);
+			  soup_chance(&m->r, (m->w.flags & SOUP_CLANG) ? 80 : 3) ? "import" : "include", p, k);
 		break;
 	case 6:
 	case 7:

@@ -35,6 +35,13 @@ int oracle_setup_directives(void **state)
 	return 0;
 }
 
+int oracle_setup_clang(void **state)
+{
+	oracle_setup(state);
+	((struct oracle *)*state)->engine = "clang";
+	return 0;
+}
+
 int oracle_teardown(void **state)
 {
 	struct oracle *o = *state;

@@ -23,6 +23,7 @@ struct oracle {
 /* cmocka fixtures: *state is a struct oracle. */
 int oracle_setup(void **state);
 int oracle_setup_directives(void **state); /* scans by the engine `directives` */
+int oracle_setup_clang(void **state);      /* by the engine `clang` */
 int oracle_teardown(void **state);
 
 /* Does the machine have this compiler? */

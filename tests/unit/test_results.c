@@ -197,6 +197,10 @@ static void test_shapes(void **state)
 	    {"\n#include \"z.h\"\n#if __LINE__ > 5\n#include \"y.h\"\n#endif\n", 1},
 	    {"\n#include \"z.h\"\n#if __LINE__ > 5\n#include \"y.h\"\n#endif\n// end\n", 0},
 	    {"\n#include \"z.h\"\n\n\n\n\n#if __LINE__ > 5\n#include \"y.h\"\n#endif\n", 1},
+	    /* A directive that these eyes overlook: its line cannot be told after an edit. */
+	    {" #include \"y.h\"\n#define A 3\n", 1},
+	    {"// comment\n #include \"y.h\"\n#define A 3\n", 1},
+	    {"// another\n #include \"y.h\"\n#define A 3\n", 0},
 	};
 	desk_open(&d, *state, true, WB_RESULTS_BYTES);
 	for (int u = 0; u < UNITS; u++)

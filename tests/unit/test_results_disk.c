@@ -255,6 +255,12 @@ static void beside_forced(struct oracle *o)
 	oracle_put_fresh(o, "b/x.h.gch", "");
 }
 
+static void directory_for_file(struct oracle *o)
+{
+	drop(o, "b/one.h");
+	assert_int_equal(mkdir(at(o, "b/one.h"), 0755), 0);
+}
+
 static const struct {
 	const char *name;
 	void (*change)(struct oracle *o);
@@ -291,6 +297,7 @@ static const struct {
     X(file_for_directory),
     X(no_search_directory),
     X(beside_forced),
+    X(directory_for_file),
 #undef X
 };
 
@@ -335,6 +342,39 @@ static void test_old_files(void **state)
 static void test_new_files(void **state)
 {
 	changes_show(*state, false);
+}
+
+/* The other engine tells no shapes: contents count. */
+static void test_engine_clang(void **state)
+{
+	((struct oracle *)*state)->engine = "clang";
+	changes_show(*state, true);
+}
+
+/* A directory where a header is looked for is neither found nor missing; then it becomes a file, and a directory again.
+ */
+static void test_blocked(void **state)
+{
+	struct oracle *o = *state;
+	for (int clang = 0; clang < 2; clang++) {
+		o->engine = clang ? "clang" : NULL;
+		make_tree(o);
+		assert_int_equal(mkdir(at(o, "a/x.h"), 0755), 0);
+		let_settle();
+		for (int i = 0; i < 6; i++) {
+			for (size_t k = 0; k < 2 * LINES; k++)
+				warm_as_fresh(o, NULL, lines[k % LINES], lines[k % LINES], false);
+			if (i % 2) {
+				drop(o, "a/x.h");
+				assert_int_equal(mkdir(at(o, "a/x.h"), 0755), 0);
+			} else {
+				assert_int_equal(rmdir(at(o, "a/x.h")), 0);
+				oracle_put_fresh(o, "a/x.h", "#include \"../b/two.h\"\n");
+			}
+			if (i > 1)
+				let_settle();
+		}
+	}
 }
 
 /* No pauses: what is new must not be trusted, whatever was known of the names before. */
@@ -402,6 +442,34 @@ static void test_many(void **state)
 	}
 }
 
+/* What no scan sees of a header keeps the results of all who read it, with the lines as they are then. */
+static void test_unseen_edits(void **state)
+{
+	enum { UNITS = 40 };
+	struct oracle *o = *state;
+#define REST "#if defined(Q)\n#include \"z.h\"\n#endif\n"
+	static const char *const text[] = {
+	    "#pragma once\n#include \"y.h\"\nint f();\n" REST "#include \"z.h\"\n",
+	    "#pragma once\n#include \"y.h\"\nint g(int);\n" REST "#include \"z.h\"\n",
+	    "// 1\n#pragma once\n\n#include \"y.h\" // 2\n" REST "/* 3\n\n */ int f();\n\n#include \"z.h\"\n",
+	    "#pragma once\n#include \"y.h\"\n" REST "#include \"z.h\"\n",
+	};
+#undef REST
+	for (int u = 0; u < UNITS; u++)
+		oracle_put_fresh(o, wb_arena_printf(&o->a, "%d.cc", u), "#include \"x.h\"\n");
+	oracle_put_fresh(o, "y.h", "");
+	oracle_put_fresh(o, "z.h", "");
+	for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+		uint64_t before = scans_made(o);
+		oracle_put(o, "x.h", text[i]);
+		for (int u = 0; u < UNITS; u++)
+			warm_as_fresh(o, NULL,
+				      wb_arena_printf(&o->a, "%s -c %d.cc", u % 2 ? "clang++-22" : "g++-12", u),
+				      text[i], u < 2);
+		assert_int_equal(scans_made(o) - before, i == 0 ? UNITS : 0);
+	}
+}
+
 /* A mount changes what names stand for, and no directory's times. */
 static void test_mounts(void **state)
 {
@@ -438,8 +506,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_old_files, oracle_setup, oracle_teardown),
 	    cmocka_unit_test_setup_teardown(test_new_files, oracle_setup, oracle_teardown),
+	    cmocka_unit_test_setup_teardown(test_engine_clang, oracle_setup, oracle_teardown),
+	    cmocka_unit_test_setup_teardown(test_blocked, oracle_setup, oracle_teardown),
 	    cmocka_unit_test_setup_teardown(test_in_haste, oracle_setup, oracle_teardown),
 	    cmocka_unit_test_setup_teardown(test_many, oracle_setup, oracle_teardown),
+	    cmocka_unit_test_setup_teardown(test_unseen_edits, oracle_setup, oracle_teardown),
 	    cmocka_unit_test_setup_teardown(test_mounts, oracle_setup, oracle_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

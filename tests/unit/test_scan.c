@@ -256,19 +256,29 @@ static void test_no_shim(void **state)
 	oracle_command(o, &cmd, "clang++-22 -c m.cc");
 	assert_ok(wb_toolchain_get(&tc, o->toolchains, &cmd, "/usr/bin", &reason, &err), &err);
 	struct wb_scan_request req = {.cmd = &cmd, .tc = tc};
+	assert_ok(wb_scan(&g, &o->a, s, &req, &reason, &err), &err); /* the other engine needs none */
+	assert_string_equal(g.engine, "directives");
+	/* What that one is not sure of: */
+	oracle_put_fresh(o, "m.cc", "#if __COUNTER__\n#endif\n");
 	assert_code(wb_scan(&g, &o->a, s, &req, &reason, &err), WB_EUNSCANNABLE);
 	assert_int_equal(reason, WB_REASON_ENGINE);
 	assert_says(&err, "/nowhere/shim.so");
+	const char *what;
+	uint64_t count;
+	assert_true(wb_scanner_fallback(s, 0, &what, &count));
+	assert_int_equal(count, 1);
+	assert_false(wb_scanner_fallback(s, 1, &what, &count));
 	wb_scanner_free(s);
 }
 
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, oracle_setup, oracle_teardown)
+#define BOTH(f) CASE(f), cmocka_unit_test_setup_teardown(f, oracle_setup_clang, oracle_teardown)
 	const struct CMUnitTest tests[] = {
-	    CASE(test_edges),      CASE(test_misses),  CASE(test_symlinks), CASE(test_prefix),
-	    CASE(test_text_flags), CASE(test_modules), CASE(test_doubts),   CASE(test_errors),
-	    CASE(test_changes),    CASE(test_overlay), CASE(test_threads),  CASE(test_no_shim),
+	    BOTH(test_edges),      BOTH(test_misses),  BOTH(test_symlinks), BOTH(test_prefix),
+	    BOTH(test_text_flags), BOTH(test_modules), BOTH(test_doubts),   BOTH(test_errors),
+	    BOTH(test_changes),    BOTH(test_overlay), BOTH(test_threads),  CASE(test_no_shim),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
