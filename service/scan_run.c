@@ -33,7 +33,7 @@ struct run {
 	struct slot *slot; /* of unit i: slot[i % nslot] */
 	size_t nslot;
 	struct wb_scan_tally tally;
-	int64_t flushed_ns;
+	int64_t flushed_ns, drawn_ns;
 	bool drawn; /* a progress line stands on the terminal */
 	wb_status status;
 	struct wb_err err;
@@ -105,11 +105,14 @@ static void show(struct run *r)
 	if (r->shown > before)
 		pthread_cond_broadcast(&r->moved);
 	int64_t now = wb_clock_ns();
-	if (now - r->flushed_ns < FLUSH_NS)
-		return;
-	if (r->progress)
+	bool draw = r->progress && r->n > 1 && now - r->drawn_ns >= FLUSH_NS;
+	if (draw) {
 		draw_line(r);
-	flush(r, now);
+		r->drawn_ns = now;
+	}
+	/* Long answers go out by size, and often: that must not keep the line from being drawn. */
+	if (draw || now - r->flushed_ns >= FLUSH_NS)
+		flush(r, now);
 }
 
 /* ---- one unit */
