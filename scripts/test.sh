@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Set up, build and run every test.
-#   scripts/test.sh           gcc (release): all tests; clang-22 with sanitizers: unit tests and one end-to-end test each
+#   scripts/test.sh           gcc (release): all tests; clang-22 with sanitizers: unit tests, fuzzing for a minute, end-to-end
+#                             tests
 #   scripts/test.sh --quick   the release build and its tests only
 #   scripts/test.sh --heavy   also the tests that take many minutes (label heavy)
 # Everything is built with -Werror. Logs of builds are in build/PRESET.log. JOBS sets how many processes run at once.
@@ -14,7 +15,7 @@ for arg; do
   --quick) quick=yes ;;
   --heavy) exclude='^no-such-label$' ;;
   *)
-    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
   esac
@@ -54,7 +55,7 @@ if [ $quick = yes ]; then
 else
   # The release tests come last, so that the end of the output is about all of them.
   build asan
-  tests asan -L '^(unit|asan-e2e)$' -LE "$exclude"
+  tests asan -L '^(unit|asan-e2e|fuzz)$' -LE "$exclude"
   build tsan
   tests tsan -L '^(tsan|tsan-e2e)$' -LE "$exclude"
   tests release -LE "$exclude"
