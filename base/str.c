@@ -36,6 +36,16 @@ static bool blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+bool wb_str_take(struct wb_str *s, const char *text)
+{
+	size_t n = strlen(text);
+	if (s->n < n || memcmp(s->p, text, n) != 0)
+		return false;
+	s->p += n;
+	s->n -= n;
+	return true;
+}
+
 struct wb_str wb_str_trim(struct wb_str s)
 {
 	while (s.n > 0 && blank(s.p[0])) {

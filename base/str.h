@@ -27,6 +27,8 @@ bool wb_ends_with(const char *s, const char *suffix);
 /* Cut the next line (without its '\n') off `rest`; false at the end. */
 bool wb_str_line(struct wb_str *rest, struct wb_str *line);
 struct wb_str wb_str_trim(struct wb_str s);
+/* Cut `text` off the front of `s`; false when `s` does not begin with it. */
+bool wb_str_take(struct wb_str *s, const char *text);
 
 /* A growing byte buffer on the heap; `p` is always NUL-terminated once something was added. */
 struct wb_buf {

@@ -55,7 +55,7 @@ static inline uint32_t unzigzag(uint32_t x, uint32_t before)
 	return before + (x >> 1 ^ (uint32_t)-(x & 1));
 }
 
-static uint32_t ordinal(const struct wb_lines *l, uint32_t line)
+static uint32_t ordinal(const struct wb_line_table *l, uint32_t line)
 {
 	uint32_t low = 0, high = l->n;
 	while (low < high) {
@@ -77,7 +77,7 @@ struct walked {
 };
 
 /* Are the lines of all edges out of each file among its directives? */
-static void find_raw(bool *raw, const struct wb_graph *g, const struct wb_lines *const *lines)
+static void find_raw(bool *raw, const struct wb_graph *g, const struct wb_line_table *const *lines)
 {
 	for (uint32_t i = 0; i < g->nfile; i++)
 		raw[i] = lines[i] == NULL;
@@ -108,7 +108,7 @@ static bool put_name(struct wb_buf *b, struct wb_idents *texts, const char *path
 }
 
 static bool put_edges(struct wb_buf *b, const struct wb_graph *g, struct wb_idents *texts,
-		      const struct wb_lines *const *lines, const bool *raw, struct walked *w)
+		      const struct wb_line_table *const *lines, const bool *raw, struct walked *w)
 {
 	struct wb_edge before = {.from = COMMAND_LINE, .to = 0};
 	uint32_t next = 1, last_of_command = 0; /* the file that comes first for the first time */
@@ -151,7 +151,7 @@ static bool put_edges(struct wb_buf *b, const struct wb_graph *g, struct wb_iden
 }
 
 struct wb_packed *wb_graph_pack(const struct wb_graph *g, struct wb_idents *texts, const uint32_t *file,
-				const struct wb_lines *const *lines, const uint32_t *miss)
+				const struct wb_line_table *const *lines, const uint32_t *miss)
 {
 	struct wb_packed *p = NULL;
 	struct wb_buf b = WB_BUF_INIT;

@@ -23,7 +23,7 @@ struct wb_packed {
 /* `file` and `miss`: the caller's numbers, in the graph's order; `lines` of each file, NULL where they are not known.
  * NULL: this graph cannot be kept (it failed, or is not what engines make). To be freed with free(). */
 struct wb_packed *wb_graph_pack(const struct wb_graph *g, struct wb_idents *texts, const uint32_t *file,
-				const struct wb_lines *const *lines, const uint32_t *miss);
+				const struct wb_line_table *const *lines, const uint32_t *miss);
 
 /* The numbers again. raw[i]: an edge out of file i has its line as it was when it was packed. */
 void wb_packed_files(const struct wb_packed *p, uint32_t *file, bool *raw);
@@ -33,7 +33,7 @@ struct wb_packed_file {
 	const char *path;
 	uint32_t n; /* bytes of the path */
 	const struct wb_stat_id *id;
-	const struct wb_lines *lines;
+	const struct wb_line_table *lines;
 };
 /* The graph; `file` and `miss` say what the numbers stand for. Arrays in `a`, strings the caller's and of `texts`. */
 void wb_graph_unpack(struct wb_graph *out, struct wb_arena *a, const struct wb_packed *p, const struct wb_idents *texts,

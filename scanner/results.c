@@ -249,7 +249,7 @@ static bool files_hold(struct wb_packed_file *out, struct wb_results *r, struct 
 		const struct wb_version *v = version_of(r, &lazy, e, req, file[i], stand);
 		if (!v || v->changed > e->time || (raw[i] && v->moved > e->time))
 			return false;
-		const struct wb_place *p = wb_versions_place_of(r->versions, place);
+		const struct wb_version_place *p = wb_versions_place_of(r->versions, place);
 		out[i] = (struct wb_packed_file){p->text, p->n, &stand->id, v->lines};
 	}
 	return true;
@@ -271,7 +271,7 @@ static bool holds(struct wb_graph *out, struct wb_arena *a, struct wb_results *r
 	const char **miss = wb_arena_array(a, p->nmiss + (size_t)1, sizeof *miss);
 	wb_packed_misses(p, number);
 	for (uint32_t i = 0; i < p->nmiss; i++) {
-		const struct wb_place *place = wb_versions_place_of(r->versions, number[i]);
+		const struct wb_version_place *place = wb_versions_place_of(r->versions, number[i]);
 		if (wb_look_at(look, place->name)->id.mode != 0)
 			return false;
 		miss[i] = place->text;
@@ -365,7 +365,7 @@ static const struct wb_version *seen_version(struct wb_results *r, uint32_t file
 }
 
 /* One time at which all versions were those that the scan saw. */
-static bool settle(uint64_t *time, const struct wb_lines **lines, struct wb_results *r, const struct wb_graph *g,
+static bool settle(uint64_t *time, const struct wb_line_table **lines, struct wb_results *r, const struct wb_graph *g,
 		   const uint32_t *file, const struct wb_reader *reader)
 {
 	for (int attempt = 0; attempt < SETTLE_TRIES; attempt++) {
@@ -402,7 +402,7 @@ static struct result *new_result(struct wb_results *r, struct wb_arena *a, const
 	reader_init(&reader, r, engine, req);
 	uint32_t *file = wb_arena_array(a, g->nfile + (size_t)1, sizeof *file);
 	uint32_t *miss = wb_arena_array(a, g->nmiss + 1, sizeof *miss);
-	const struct wb_lines **lines = wb_arena_array(a, g->nfile + (size_t)1, sizeof *lines);
+	const struct wb_line_table **lines = wb_arena_array(a, g->nfile + (size_t)1, sizeof *lines);
 	if (!wb_versions_number(file, miss, r->versions, g, &reader))
 		return NULL;
 	uint64_t time;

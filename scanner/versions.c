@@ -83,7 +83,7 @@ struct wb_versions *wb_versions_new(struct wb_idents *texts)
 	pthread_mutex_init(&v->clock, NULL);
 	for (size_t i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&v->file_lock[i], NULL);
-	v->place.size = sizeof(struct wb_place);
+	v->place.size = sizeof(struct wb_version_place);
 	v->file.size = sizeof(struct file);
 	wb_map_init(&v->relative);
 	wb_map_init(&v->inode);
@@ -151,13 +151,13 @@ static uint32_t new_place(struct wb_versions *v, uint32_t word, const char *text
 	uint32_t i = new_row(&v->place);
 	if (i == NONE)
 		return NONE;
-	struct wb_place *p = row(&v->place, i);
+	struct wb_version_place *p = row(&v->place, i);
 	wb_arena_init(&a);
 	const char *path = wb_path_join(&a, cwd, text);
-	*p = (struct wb_place){.text = wb_ident_text(v->texts, word).p,
-			       .n = (uint32_t)strlen(text),
-			       .name = wb_standing_name(v->standing, path, strlen(path)),
-			       .file = NONE};
+	*p = (struct wb_version_place){.text = wb_ident_text(v->texts, word).p,
+				       .n = (uint32_t)strlen(text),
+				       .name = wb_standing_name(v->standing, path, strlen(path)),
+				       .file = NONE};
 	wb_arena_release(&a);
 	return p->name == NONE ? NONE : i;
 }
@@ -202,7 +202,7 @@ uint32_t wb_versions_place(struct wb_versions *v, const char *text, const char *
 /* The file that a place is for a reader. */
 static uint32_t file_of(struct wb_versions *v, uint32_t place, uint32_t reader)
 {
-	struct wb_place *p = row(&v->place, place);
+	struct wb_version_place *p = row(&v->place, place);
 	for (uint32_t i = p->file; i != NONE;) {
 		const struct file *f = row(&v->file, i);
 		if (f->reader == reader)
@@ -241,7 +241,7 @@ bool wb_versions_number(uint32_t *file, uint32_t *miss, struct wb_versions *v, c
 	return good;
 }
 
-const struct wb_place *wb_versions_place_of(struct wb_versions *v, uint32_t place)
+const struct wb_version_place *wb_versions_place_of(struct wb_versions *v, uint32_t place)
 {
 	return row(&v->place, place);
 }
@@ -302,7 +302,8 @@ static bool read_shape(struct wb_version *out, struct wb_versions *v, const char
 		out->lines_matter = shape.lines_matter;
 		memcpy(out->shape, shape.shape, sizeof out->shape);
 		pthread_mutex_lock(&v->lock);
-		struct wb_lines *lines = wb_arena_alloc(&v->arena, sizeof *lines + shape.nline * sizeof *lines->line);
+		struct wb_line_table *lines =
+		    wb_arena_alloc(&v->arena, sizeof *lines + shape.nline * sizeof *lines->line);
 		pthread_mutex_unlock(&v->lock);
 		lines->n = shape.nline;
 		if (shape.nline)
@@ -320,7 +321,7 @@ static bool read_content(struct wb_version *out, const char *path)
 	       wb_stat_id_eq(&now, &out->stand->id);
 }
 
-static bool same_lines(const struct wb_lines *x, const struct wb_lines *y)
+static bool same_lines(const struct wb_line_table *x, const struct wb_line_table *y)
 {
 	return x->n == y->n && (x->n == 0 || memcmp(x->line, y->line, x->n * sizeof *x->line) == 0);
 }
@@ -372,7 +373,7 @@ static const struct wb_version *next_version(struct wb_versions *v, struct file 
 		return old;
 	if (wb_stand_is_racy(&stand->id, wb_clock_wall_ns()))
 		return NULL;
-	const struct wb_place *place = row(&v->place, f->place);
+	const struct wb_version_place *place = row(&v->place, f->place);
 	struct wb_arena a;
 	wb_arena_init(&a);
 	const char *path = wb_path_join(&a, r->req->cmd->cwd, place->text);

@@ -10,7 +10,7 @@
 struct wb_idents;
 
 /* Lines of a file's directives, ascending. */
-struct wb_lines {
+struct wb_line_table {
 	uint32_t n;
 	uint32_t line[];
 };
@@ -18,16 +18,16 @@ struct wb_lines {
 /* Immutable; lives as long as the table. Times are the table's own: it counts changes. */
 struct wb_version {
 	const struct wb_stand *stand;
-	uint64_t changed;             /* results made before this no longer hold */
-	uint64_t moved;               /* line numbers taken before this are wrong; `lines` has the right ones */
-	const struct wb_lines *lines; /* NULL: not known */
+	uint64_t changed;                  /* results made before this no longer hold */
+	uint64_t moved;                    /* line numbers taken before this are wrong; `lines` has the right ones */
+	const struct wb_line_table *lines; /* NULL: not known */
 	bool by_shape, lines_matter;
 	uint64_t shape[2];
 	struct wb_digest content; /* without a shape */
 };
 
 /* A path as spelled. */
-struct wb_place {
+struct wb_version_place {
 	const char *text; /* lives as long as the idents */
 	uint32_t n;
 	uint32_t name; /* of the standing table */
@@ -46,7 +46,7 @@ struct wb_standing *wb_versions_standing(struct wb_versions *v);
 
 /* UINT32_MAX: a table is full. */
 uint32_t wb_versions_place(struct wb_versions *v, const char *text, const char *cwd);
-const struct wb_place *wb_versions_place_of(struct wb_versions *v, uint32_t place);
+const struct wb_version_place *wb_versions_place_of(struct wb_versions *v, uint32_t place);
 
 /* Whose eyes: an engine takes different things from the same text with one language and with another. */
 struct wb_reader {

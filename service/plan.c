@@ -103,8 +103,11 @@ static wb_status check_pch(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 
 static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_service *s, struct wb_err *err)
 {
-	struct wb_scan_request req = {
-	    .cmd = &p->cmd, .tc = p->tc, .engine = p->req->engine, .moment = p->req->moment, .once = p->req->once};
+	struct wb_scan_request req = {.cmd = &p->cmd,
+				      .tc = p->tc,
+				      .engine = p->req->engine,
+				      .moment = p->look_again ? 0 : p->req->moment,
+				      .once = p->req->once};
 	enum wb_reason reason = WB_REASON_NONE;
 	wb_status st = wb_scan(&p->graph, a, s->scanner, &req, &reason, err);
 
@@ -348,6 +351,7 @@ static wb_status from_scan(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 
 		if (st.code != WB_ESTALE)
 			return st;
+		p->look_again = true;
 	}
 	return refuse(p, WB_REASON_INPUT_CHANGED, err->text);
 }

@@ -55,6 +55,7 @@ struct wb_plan {
 	enum wb_reason reason;      /* NONE, or why it must run locally */
 	char reason_text[1024];     /* details for `explain`, with the offending argument or file */
 	int64_t ns[WB_STAGE_COUNT]; /* time spent in each stage, retries included */
+	bool look_again;            /* a file changed after the request's moment: it no longer will do */
 	bool recipe_pch;            /* uses a PCH that a recipe action made */
 	bool want_color;            /* would the compiler have coloured its diagnostics? */
 };

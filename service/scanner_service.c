@@ -8,6 +8,7 @@
 #include "scanner/compile_database.h"
 #include "service/plan.h"
 #include "service/scan_reply.h"
+#include "service/scan_unit.h"
 #include "service/stats.h"
 #include "service/store.h"
 
@@ -225,6 +226,7 @@ struct database_scan {
 	const char *const *env;
 	const struct wb_config *config;
 	struct wb_scan_want want;
+	uint64_t moment;      /* the entries share one look at the disk */
 	pthread_mutex_t lock; /* of what follows, and of sending */
 	size_t next, done;
 	wb_status status;
@@ -234,8 +236,12 @@ struct database_scan {
 static wb_status entry_reply(Waybill__V1__ScanReply **out, struct wb_arena *a, struct database_scan *d,
 			     const struct wb_database_entry *e, const struct wb_scan_want *want)
 {
-	struct wb_request req = {
-	    .argv = e->argv, .env = d->env, .config = d->config, .umask = 022, .cancel = d->cancel};
+	struct wb_request req = {.argv = e->argv,
+				 .env = d->env,
+				 .config = d->config,
+				 .umask = 022,
+				 .cancel = d->cancel,
+				 .moment = d->moment};
 	struct wb_err err = WB_ERR_INIT;
 
 	if (e->error) {
@@ -348,6 +354,7 @@ static void run_database(struct wb_rpc_status *st, struct wb_arena *a, struct wb
 {
 	const Waybill__V1__ScanDatabaseRequest *m = (const Waybill__V1__ScanDatabaseRequest *)request;
 	struct database_scan d = {
+	    .moment = wb_scan_moment(),
 	    .service = ((struct wb_scanner_service *)arg)->service,
 	    .call = call,
 	    .cancel = wb_server_call_cancel(call),

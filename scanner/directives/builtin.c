@@ -18,11 +18,6 @@ static bool value(struct wb_tok name, struct wb_tok *out, uint32_t v)
 	return true;
 }
 
-static struct wb_frame *top(struct wb_unit *u)
-{
-	return &u->frame[u->nframe - 1];
-}
-
 static bool spells(const struct wb_unit *u, struct wb_tok t, const char *text)
 {
 	return t.kind != WB_TOK_VALUE && t.kind != WB_TOK_END &&
@@ -173,7 +168,7 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 		      : wb_unit_find(u, header, angled, name.text == WB_WORD_HAS_INCLUDE_NEXT)->place;
 	if (place == WB_NOWHERE)
 		return value(name, out, 0);
-	if (top(u)->node != UINT32_MAX) {
+	if (wb_unit_top(u)->node != UINT32_MAX) {
 		uint32_t node = wb_unit_node(u, place);
 		if (embed)
 			u->node[node].flags |= WB_GRAPH_EMBED;
@@ -259,7 +254,7 @@ static bool line_known(const struct wb_unit *u, struct wb_macros *m)
 
 static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name, struct wb_tok *out)
 {
-	struct wb_frame *f = top(u);
+	struct wb_frame *f = wb_unit_top(u);
 	if (f->node == UINT32_MAX || !line_known(u, m))
 		return wb_expand_doubt(m, "__FILE__ on the command line");
 	u->file_macro = true;
@@ -286,7 +281,7 @@ bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct 
 		m->unsteady = true;
 	switch (name.text) {
 	case WB_WORD_LINE:
-		return line_known(u, m) && value(name, out, top(u)->line);
+		return line_known(u, m) && value(name, out, wb_unit_top(u)->line);
 	case WB_WORD_FILE:
 	case WB_WORD_BASE_FILE:
 	case WB_WORD_FILE_NAME:

@@ -3,6 +3,7 @@
 
 #include "scanner/directives/bytes.h"
 #include "scanner/directives/lines.h"
+#include "scanner/directives/words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ struct making {
 	size_t nbad, bad_cap;
 	struct group *group;
 	size_t ngroup, group_cap;
-	unsigned pragmas; /* operands of macro_pragmas() that stand in #pragma lines */
+	unsigned pragmas; /* operands of wb_words_macro_pragmas() that stand in #pragma lines */
 	bool outside;     /* something lies outside of the first conditional: no guard */
 	bool full;        /* the table of spellings */
 };
@@ -118,16 +119,6 @@ static bool is_operator_name(uint32_t id)
 	return id >= WB_WORD_AND && id <= WB_WORD_XOR_EQ;
 }
 
-static bool take(struct wb_str *s, const char *text)
-{
-	size_t n = strlen(text);
-	if (s->n < n || memcmp(s->p, text, n) != 0)
-		return false;
-	s->p += n;
-	s->n -= n;
-	return true;
-}
-
 /* The parameters of a macro behind its "("; false: malformed. */
 static bool parameters(struct making *m, struct wb_define *d, struct wb_str *s)
 {
@@ -135,13 +126,13 @@ static bool parameters(struct making *m, struct wb_define *d, struct wb_str *s)
 	uint16_t n = 0;
 	d->flags |= WB_DEFINE_FUNCTION;
 	skip_blanks(s);
-	if (take(s, ")"))
+	if (wb_str_take(s, ")"))
 		return true;
 	for (;;) {
 		if (n == sizeof param / sizeof *param)
 			return false;
 		skip_blanks(s);
-		if (take(s, "...")) {
+		if (wb_str_take(s, "...")) {
 			param[n++] = WB_WORD_VA_ARGS;
 			d->flags |= WB_DEFINE_VARIADIC;
 		} else {
@@ -154,13 +145,13 @@ static bool parameters(struct making *m, struct wb_define *d, struct wb_str *s)
 					return false;
 			param[n++] = id;
 			skip_blanks(s);
-			if (take(s, "..."))
+			if (wb_str_take(s, "..."))
 				d->flags |= WB_DEFINE_VARIADIC;
 		}
 		skip_blanks(s);
-		if (take(s, ")"))
+		if (wb_str_take(s, ")"))
 			break;
-		if ((d->flags & WB_DEFINE_VARIADIC) || !take(s, ","))
+		if ((d->flags & WB_DEFINE_VARIADIC) || !wb_str_take(s, ","))
 			return false;
 	}
 	d->nparam = n;
@@ -195,7 +186,7 @@ static void define(struct making *m, struct wb_str s)
 		bad(m, "a #define that is not understood");
 		return;
 	}
-	if (take(&s, "(") && !parameters(m, &d, &s)) {
+	if (wb_str_take(&s, "(") && !parameters(m, &d, &s)) {
 		bad(m, "the parameters of a #define are not understood");
 		return;
 	}
@@ -399,18 +390,18 @@ static void pragma(struct making *m, struct wb_str s)
 	case WB_WORD_P_PUSH_MACRO:
 	case WB_WORD_P_POP_MACRO:
 		skip_blanks(&s);
-		if (!take(&s, "("))
+		if (!wb_str_take(&s, "("))
 			break;
 		skip_blanks(&s);
-		if (!take(&s, "\""))
+		if (!wb_str_take(&s, "\""))
 			break;
 		if (s.n == 0 || *s.p == ' ' || *s.p == '\t')
 			break; /* a blank would be part of the name */
 		name = take_word(m, &s);
-		if (name.n == 0 || !wb_is_plain_word(name.p, name.n, m->p->lex) || !take(&s, "\""))
+		if (name.n == 0 || !wb_is_plain_word(name.p, name.n, m->p->lex) || !wb_str_take(&s, "\""))
 			break;
 		skip_blanks(&s);
-		if (!take(&s, ")"))
+		if (!wb_str_take(&s, ")"))
 			break;
 		emit(m, id == WB_WORD_P_PUSH_MACRO ? WB_OP_PUSH : WB_OP_POP, ident(m, name), 0);
 		return;
@@ -433,52 +424,6 @@ static void pragma(struct making *m, struct wb_str s)
 		return;
 	}
 	bad(m, "a #pragma that is not understood");
-}
-
-static bool is_whole_word(const char *text, size_t n, const char *at, size_t len)
-{
-	bool before = at > text && wb_is_word_byte((unsigned char)at[-1], 0);
-	return !before && (at + len == text + n || !wb_is_word_byte((unsigned char)at[len], 0));
-}
-
-/* The text behind the next whole word `word` from *at, blanks skipped; n = 0, p = NULL when there is none. */
-static struct wb_str behind_word(const char *text, size_t n, const char **at, const char *word)
-{
-	size_t len = strlen(word);
-	const char *end = text + n;
-	while ((*at = memmem(*at, (size_t)(end - *at), word, len)) != NULL) {
-		const char *p = *at;
-		*at += len;
-		if (!is_whole_word(text, n, p, len))
-			continue;
-		struct wb_str rest = {p + len, (size_t)(end - p) - len};
-		while (rest.n && (*rest.p == ' ' || *rest.p == '\t'))
-			rest.p++, rest.n--;
-		return rest;
-	}
-	return (struct wb_str){NULL, 0};
-}
-
-/* Does "pragma" stand in front of the word at `at`? Then a directive, a comment or a message names a pragma; an operand
- * of _Pragma starts with the pragma's own name. */
-static bool behind_pragma(const char *text, const char *at)
-{
-	static const char word[] = "pragma";
-	while (at > text && (at[-1] == ' ' || at[-1] == '\t'))
-		at--;
-	return (size_t)(at - text) >= sizeof word - 1 && memcmp(at - (sizeof word - 1), word, sizeof word - 1) == 0;
-}
-
-/* Operands of the pragmas that change macros, wherever they may be: in text, in macros. */
-static unsigned macro_pragmas(const char *text, size_t n)
-{
-	static const char *const word[] = {"push_macro", "pop_macro", "include_alias"};
-	unsigned found = 0;
-	struct wb_str rest;
-	for (size_t i = 0; i < 3; i++)
-		for (const char *at = text; (rest = behind_word(text, n, &at, word[i])).p;)
-			found += take(&rest, "(") && !behind_pragma(text, at - strlen(word[i]));
-	return found;
 }
 
 static void directive(struct making *m)
@@ -537,7 +482,7 @@ static void directive(struct making *m)
 		break;
 	case WB_WORD_D_PRAGMA:
 		if (m->lines.has & WB_TEXT_MACRO)
-			m->pragmas += macro_pragmas(m->lines.start, (size_t)(m->lines.p - m->lines.start));
+			m->pragmas += wb_words_macro_pragmas(m->lines.start, (size_t)(m->lines.p - m->lines.start));
 		pragma(m, s);
 		break;
 	case WB_WORD_D_LINE:
@@ -561,49 +506,6 @@ static void directive(struct making *m)
 	}
 	if (m->ngroup == 0 && m->nop > before && m->op[m->nop - 1].d.op != WB_OP_ENDIF)
 		m->outside = true;
-}
-
-/* _Pragma operators that change more than tokens. */
-static uint32_t pragma_operators(const char *text, size_t n, uint32_t words)
-{
-	uint32_t flags = 0;
-	struct wb_str rest;
-	if (!(words & WB_TEXT_PRAGMA))
-		return 0;
-	for (const char *at = text; (rest = behind_word(text, n, &at, "_Pragma")).p;) {
-		while (rest.n && strchr(" \t(\"", *rest.p))
-			rest.p++, rest.n--;
-		if (take(&rest, "once"))
-			flags |= WB_PROGRAM_EVERY_TOKEN;
-	}
-	for (const char *at = text; (rest = behind_word(text, n, &at, "GCC")).p;) {
-		if (behind_pragma(text, at - strlen("GCC")))
-			continue;
-		if (take(&rest, "dependency"))
-			flags |= WB_PROGRAM_DEPENDENCY;
-		else if (take(&rest, "push_options") || take(&rest, "pop_options") || take(&rest, "reset_options") ||
-			 take(&rest, "target") || take(&rest, "optimize"))
-			flags |= WB_PROGRAM_TARGET;
-	}
-	return flags;
-}
-
-static uint32_t text_flags(const char *text, size_t n, uint32_t words)
-{
-	uint32_t flags = pragma_operators(text, n, words);
-	for (const char *at = text; (words & WB_TEXT_INCBIN) && behind_word(text, n, &at, "incbin").p;)
-		flags |= WB_PROGRAM_INCBIN;
-	if (!(words & WB_TEXT_INCLUDE))
-		return flags;
-	struct wb_str rest;
-	for (const char *at = text; (rest = behind_word(text, n, &at, "include")).p;) {
-		if (at - 7 == text || at[-8] != '.')
-			continue;
-		flags |= WB_PROGRAM_ASM_INCLUDE;
-		if (rest.n >= 2 && rest.p[0] == '\\' && rest.p[1] == '"') /* asm(".include \"x\"") */
-			flags |= WB_PROGRAM_INCBIN;
-	}
-	return flags;
 }
 
 /* Phase 1: trigraphs. Same length of lines, fewer bytes. */
@@ -711,7 +613,7 @@ struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, si
 			  ? without_trigraphs(text, n, &n)
 			  : NULL;
 	wb_lines_init(&m.lines, plain ? plain : text, n, lex);
-	p->flags = text_flags(m.lines.begin, n, m.lines.has);
+	p->flags = wb_words_flags(m.lines.begin, n, m.lines.has);
 	for (enum wb_event e; (e = wb_lines_next(&m.lines)) != WB_EVENT_END;) {
 		if (m.lines.text && m.ngroup == 0)
 			m.outside = true;
@@ -732,7 +634,7 @@ struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, si
 	if (m.lines.text && m.ngroup == 0)
 		m.outside = true;
 	/* The others may be in a _Pragma, here or where a macro of this file is used. */
-	if ((m.lines.has & WB_TEXT_MACRO) && macro_pragmas(m.lines.begin, n) != m.pragmas)
+	if ((m.lines.has & WB_TEXT_MACRO) && wb_words_macro_pragmas(m.lines.begin, n) != m.pragmas)
 		p->flags |= WB_PROGRAM_EVERY_TOKEN;
 	p->content = XXH3_64bits(m.lines.begin, n);
 	finish(&m);

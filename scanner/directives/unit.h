@@ -1,5 +1,5 @@
 /* unit.h — one translation unit being scanned, and the memory that a thread keeps from one to the next. Shared by
- * interpret.c, prefix.c, condition.c, builtin.c and record.c. One thread. */
+ * unit.c, interpret.c, include.c, condition.c, stretch.c, prefix.c, builtin.c and record.c. One thread. */
 #ifndef WB_SCANNER_DIRECTIVES_UNIT_H
 #define WB_SCANNER_DIRECTIVES_UNIT_H
 
@@ -120,10 +120,31 @@ struct wb_unit {
 void wb_unit_init(struct wb_unit *u, struct wb_idents *idents, struct wb_program_store *store);
 void wb_unit_release(struct wb_unit *u);
 
-/* interpret.c: one pass over the unit. Questions that have no answer yet count as 0 and are in u->open. */
+static inline struct wb_frame *wb_unit_top(struct wb_unit *u)
+{
+	return &u->frame[u->nframe - 1];
+}
+
+/* unit.c: one pass over the unit. Questions that have no answer yet count as 0 and are in u->open. */
 void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb_setup *setup, struct wb_arena *a);
 /* Give up; the first reason stays. `where` is a place or WB_NOWHERE. Returns false. */
 bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where);
+/* What expansion gave up on becomes the doubt of the unit. Returns false. */
+bool wb_unit_macro_doubt(struct wb_unit *u);
+/* The source has an error at the current directive; `name` is part of its text. The first one is told. */
+void wb_unit_failed(struct wb_unit *u, const char *what, uint32_t name);
+
+/* interpret.c: until the stack is down to `floor` frames. */
+void wb_unit_interpret(struct wb_unit *u, unsigned floor);
+void wb_unit_define(struct wb_unit *u, const struct wb_program *p, const struct wb_directive *d);
+
+/* include.c: put a file that was found on the stack; `next` is where #include_next in it starts. False: it cannot be
+ * read for sure. */
+bool wb_unit_enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t next);
+void wb_unit_include(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d);
+void wb_unit_embed(struct wb_unit *u, const struct wb_directive *d);
+/* A file of the command line, read to its end. */
+void wb_unit_forced(struct wb_unit *u, const struct wb_forced *forced);
 /* Look up a header as the current frame's #include would. Borrowed until the next look-up. */
 struct wb_found *wb_unit_find(struct wb_unit *u, uint32_t name, bool angled, bool include_next);
 /* The file of an #embed. */

@@ -500,7 +500,7 @@ static uint32_t dice(uint32_t *seed, uint32_t n)
 	return (uint32_t)(((uint64_t)*seed * n) >> 32);
 }
 
-static void random_graph(struct wb_graph *g, struct wb_arena *a, uint32_t *seed, struct wb_lines **lines)
+static void random_graph(struct wb_graph *g, struct wb_arena *a, uint32_t *seed, struct wb_line_table **lines)
 {
 	*g = (struct wb_graph){.nfile = 1 + dice(seed, 30), .diagnostics = "", .engine = "e", .doubt = "d"};
 	g->nedge = g->nfile - 1 + dice(seed, 60);
@@ -545,7 +545,7 @@ static void test_packing(void **state)
 	for (int round = 0; round < 2000; round++) {
 		struct wb_arena a;
 		struct wb_graph g, back;
-		struct wb_lines *lines[31];
+		struct wb_line_table *lines[31];
 		uint32_t number[31], miss_number[20], out[31];
 		struct wb_packed_file file[31];
 		bool raw[31];
@@ -561,7 +561,7 @@ static void test_packing(void **state)
 		for (size_t i = 0; i < g.nmiss; i++)
 			miss_number[i] = dice(&seed, 1u << 31);
 		struct wb_packed *p =
-		    wb_graph_pack(&g, texts, number, (const struct wb_lines *const *)lines, miss_number);
+		    wb_graph_pack(&g, texts, number, (const struct wb_line_table *const *)lines, miss_number);
 		assert_non_null(p);
 		wb_packed_files(p, out, raw);
 		assert_memory_equal(out, number, g.nfile * sizeof *out);
