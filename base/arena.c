@@ -177,6 +177,14 @@ void *wb_xrealloc(void *p, size_t n)
 	return q;
 }
 
+void *wb_xaligned(size_t align, size_t n)
+{
+	void *p = aligned_alloc(align, n);
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
 char *wb_xstrdup(const char *s)
 {
 	char *p = strdup(s);

@@ -34,6 +34,8 @@ void wb_arena_grow(struct wb_arena *a, void *v, size_t n, size_t *cap, size_t si
 /* Heap memory that never returns NULL (see above). */
 void *wb_xcalloc(size_t count, size_t size);
 void *wb_xrealloc(void *p, size_t n);
+/* Uninitialised, at a multiple of `align` (a power of two); `n` is one too. */
+void *wb_xaligned(size_t align, size_t n);
 char *wb_xstrdup(const char *s);
 
 #endif

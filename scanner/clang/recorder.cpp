@@ -342,7 +342,7 @@ void Recorder::token(const Token &tok)
 		Out.Modules = true;
 		return;
 	}
-	const IdentifierInfo *word = tok.getIdentifierInfo();
+	const IdentifierInfo *word = tok.isAnnotation() ? nullptr : tok.getIdentifierInfo();
 	if (ModuleWord != nullptr)
 		Out.Modules = word != nullptr || tok.isOneOf(tok::colon, tok::semi, tok::less, tok::header_name) ||
 			      tok::isStringLiteral(tok.getKind());

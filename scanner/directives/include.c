@@ -22,11 +22,9 @@ static uint32_t origin(struct wb_unit *u, bool angled, bool include_next, uint32
 	if (f->place == WB_NOWHERE)
 		return f->origin = wb_search_origin(s, f->dir, 0);
 	struct wb_entity *e = &s->entity[f->entity];
-	if (e->origin == 0 || e->origin_list != s->in_use || e->origin_dir != f->dir) {
+	const struct wb_origin *o = &s->origin[e->origin];
+	if (e->origin == 0 || o->list != s->in_use || o->dir != f->dir)
 		e->origin = wb_search_origin(s, f->dir, 0);
-		e->origin_list = s->in_use;
-		e->origin_dir = f->dir;
-	}
 	return f->origin = e->origin;
 }
 

@@ -18,6 +18,19 @@ static void *grown(void *v, size_t n, size_t *cap, size_t size)
 	return wb_xrealloc(v, *cap * size);
 }
 
+/* The same for elements that divide a cache line, or fill it: none lies in two. */
+static void *grown_in_lines(void *v, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return v;
+	*cap = *cap ? 2 * *cap : 256;
+	void *out = wb_xaligned(64, *cap * size);
+	if (n)
+		memcpy(out, v, n * size);
+	free(v);
+	return out;
+}
+
 void wb_search_init(struct wb_search *s, struct wb_idents *idents, struct wb_program_store *store)
 {
 	*s = (struct wb_search){.idents = idents,
@@ -191,7 +204,7 @@ static uint32_t entity_of(struct wb_search *s, const struct wb_stat_id *id)
 		if (s->entity[i].dev == id->dev && s->entity[i].ino == id->ino)
 			return i;
 	}
-	s->entity = grown(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
+	s->entity = grown_in_lines(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
 	i = s->nentity++;
 	s->entity[i] = (struct wb_entity){.dev = id->dev, .ino = id->ino};
 	wb_table_put(&s->by_inode, key, i);
@@ -418,7 +431,7 @@ static uint32_t search(struct wb_search *s, uint32_t origin, uint32_t name)
 		n--;
 	while (n && text.p[n - 1] == '/')
 		n--;
-	s->found = grown(s->found, s->nfound, &s->found_cap, sizeof *s->found);
+	s->found = grown_in_lines(s->found, s->nfound, &s->found_cap, sizeof *s->found);
 	s->question = grown(s->question, s->nfound, &s->question_cap, sizeof *s->question);
 	i = s->nfound++;
 	s->found[i] = (struct wb_found){.name = name, .text = text.p};

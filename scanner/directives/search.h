@@ -33,19 +33,20 @@ struct wb_site {
 	uint32_t key, value;
 };
 
-/* A file by its identity, whatever its names: what include guards and #pragma once are about. */
+/* A file by its identity, whatever its names: what include guards and #pragma once are about. One cache line: every
+ * #include looks at one. */
 struct wb_entity {
 	uint64_t dev, ino;
-	struct wb_program *program;               /* a reference; of the last time that it was needed */
-	struct wb_site *site;                     /* 2 n + 1 for a program with n sites: see stretch.c */
-	uint32_t disk;                            /* `program` is that of the bytes of this look at the disk */
-	uint32_t origin, origin_list, origin_dir; /* of the last "x" in it: where the search started */
+	struct wb_program *program; /* a reference; of the last time that it was needed */
+	struct wb_site *site;       /* 2 n + 1 for a program with n sites: see stretch.c */
+	uint32_t disk;              /* `program` is that of the bytes of this look at the disk */
+	uint32_t origin;            /* where the search for the last "x" in it started; 0: not known */
 	/* of one scan */
 	uint32_t scan;
-	bool once, imported, included, twice; /* twice: met by several names */
 	uint32_t guard;                       /* the macro of its guard, once it was read to the end; 0 */
 	uint32_t first;                       /* the place by which it was met first */
 	uint32_t opened;                      /* and read first; only once `included` */
+	bool once, imported, included, twice; /* twice: met by several names */
 };
 
 /* Where a search starts. */
