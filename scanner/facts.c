@@ -55,18 +55,18 @@ bool wb_stat_id_eq(const struct wb_stat_id *a, const struct wb_stat_id *b)
 	       a->ctime_ns == b->ctime_ns && a->mode == b->mode;
 }
 
-static int64_t timespec_ns(struct timespec t)
+int64_t wb_timespec_ns(const struct timespec *t)
 {
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-static void id_of_stat(struct wb_stat_id *out, const struct stat *st)
+struct wb_stat_id wb_stat_id_of(const struct stat *st)
 {
-	*out = (struct wb_stat_id){.dev = st->st_dev,
+	return (struct wb_stat_id){.dev = st->st_dev,
 				   .ino = st->st_ino,
 				   .size = st->st_size,
-				   .mtime_ns = timespec_ns(st->st_mtim),
-				   .ctime_ns = timespec_ns(st->st_ctim),
+				   .mtime_ns = wb_timespec_ns(&st->st_mtim),
+				   .ctime_ns = wb_timespec_ns(&st->st_ctim),
 				   .mode = st->st_mode};
 }
 
@@ -76,7 +76,7 @@ bool wb_stat_id_get(struct wb_stat_id *out, const char *path, bool follow)
 	*out = (struct wb_stat_id){0};
 	if ((follow ? stat(path, &st) : lstat(path, &st)) != 0)
 		return false;
-	id_of_stat(out, &st);
+	*out = wb_stat_id_of(&st);
 	return true;
 }
 
@@ -268,7 +268,7 @@ static wb_status hash_file(struct wb_digest *out, const char *path, const struct
 			s = wb_fail_errno(err, errno, "%s", path);
 			break;
 		}
-		id_of_stat(&now, &st);
+		now = wb_stat_id_of(&st);
 		if (!wb_stat_id_eq(&now, id))
 			s = wb_fail(err, WB_ESTALE, "%s: changed while it was read", path);
 		else if (pass == 0)

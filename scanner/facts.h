@@ -30,6 +30,11 @@ struct wb_stat_id {
 bool wb_stat_id_eq(const struct wb_stat_id *a, const struct wb_stat_id *b);
 /* lstat (follow = false) or stat of `path`; false when it does not exist (or cannot be reached), then *out is zero. */
 bool wb_stat_id_get(struct wb_stat_id *out, const char *path, bool follow);
+/* The same of what stat has said already; a timespec in nanoseconds. */
+struct stat;
+struct timespec;
+struct wb_stat_id wb_stat_id_of(const struct stat *st);
+int64_t wb_timespec_ns(const struct timespec *t);
 enum wb_file_kind wb_stat_id_kind(const struct wb_stat_id *id);
 
 struct wb_fact {

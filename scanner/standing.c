@@ -249,26 +249,11 @@ const struct wb_stand *wb_standing_learn(struct wb_standing *s, uint32_t i, cons
 	return atomic_load_explicit(&name->stand, memory_order_acquire);
 }
 
-static int64_t nanoseconds(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* fstat(2) as it is: the C library's goes by way of an empty path, which costs a sixth more. (64-bit Linux: both fill
  * the same struct.) */
 static bool descriptor_stat(struct stat *st, int fd)
 {
 	return syscall(SYS_fstat, fd, st) == 0;
-}
-
-static struct wb_stat_id id_of(const struct stat *st)
-{
-	return (struct wb_stat_id){.dev = st->st_dev,
-				   .ino = st->st_ino,
-				   .size = st->st_size,
-				   .mtime_ns = nanoseconds(st->st_mtim),
-				   .ctime_ns = nanoseconds(st->st_ctim),
-				   .mode = st->st_mode};
 }
 
 void wb_look_begin(struct wb_look *l, struct wb_standing *s, int64_t since_ns)
@@ -441,7 +426,7 @@ static void look_up(struct wb_look *l, struct name *name, const struct directory
 		r = stat(name->path, &st);
 	}
 	if (r == 0)
-		id = id_of(&st);
+		id = wb_stat_id_of(&st);
 	name->bound = bound ? serial : 0;
 	name->mounts = mounts;
 	if (S_ISDIR(id.mode)) {
@@ -467,7 +452,7 @@ static bool look_again(struct wb_look *l, struct name *name, const struct wb_sta
 	count_call(l);
 	if (!descriptor_stat(&st, fd))
 		return false;
-	struct wb_stat_id id = id_of(&st);
+	struct wb_stat_id id = wb_stat_id_of(&st);
 	if (is_dir)
 		found_directory(l, name, &id, false);
 	else

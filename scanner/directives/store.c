@@ -54,21 +54,6 @@ void wb_program_store_free(struct wb_program_store *s)
 	free(s);
 }
 
-static int64_t nanoseconds(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static struct wb_stat_id identity(const struct stat *st)
-{
-	return (struct wb_stat_id){.dev = st->st_dev,
-				   .ino = st->st_ino,
-				   .size = st->st_size,
-				   .mtime_ns = nanoseconds(st->st_mtim),
-				   .ctime_ns = nanoseconds(st->st_ctim),
-				   .mode = st->st_mode};
-}
-
 /* All bytes of an open file, with a NUL behind; false: an error, or somebody writes. */
 static bool read_all(int fd, const struct stat *before, char *text)
 {
@@ -85,7 +70,7 @@ static bool read_all(int fd, const struct stat *before, char *text)
 	text[n] = '\0';
 	if (fstat(fd, &after) != 0)
 		return false;
-	struct wb_stat_id a = identity(before), b = identity(&after);
+	struct wb_stat_id a = wb_stat_id_of(before), b = wb_stat_id_of(&after);
 	return wb_stat_id_eq(&a, &b);
 }
 
@@ -106,7 +91,7 @@ static struct wb_program *make(struct wb_program_store *s, const char *path, uns
 		char *text = scratch->p;
 		if (read_all(fd, &st, text)) {
 			p = wb_program_new(s->idents, text, (size_t)st.st_size, lex);
-			p->id = identity(&st);
+			p->id = wb_stat_id_of(&st);
 		}
 		close(fd);
 	}
@@ -149,7 +134,7 @@ struct wb_program *wb_program_store_get(struct wb_program_store *s, const char *
 		return NULL;
 	/* A write within the clock's granularity would leave the same times behind. */
 	int64_t touched = p->id.mtime_ns > p->id.ctime_ns ? p->id.mtime_ns : p->id.ctime_ns;
-	p->racy = touched + WB_FACTS_RACY_NS >= nanoseconds(now);
+	p->racy = touched + WB_FACTS_RACY_NS >= wb_timespec_ns(&now);
 	if (!p->racy) {
 		key = (struct key){p->id.dev, p->id.ino, lex};
 		keep(s, p, &key);
