@@ -1,11 +1,12 @@
 """The headers corpus: one translation unit for each header of Debian's libstdc++, glibc, kernel, Boost, LLVM, Qt and compiler
 packages, and a compile database that goes through compilers, standards and flags.
 
-    corpus_headers.py [--sample N] DIRECTORY
+    corpus_headers.py [--matrix | --sample N] DIRECTORY
 
-Every header meets every compiler once (C headers as C and as C++). Which standard and which further flag it meets there is
-chosen by a digest of its name and the compiler's: each value meets many headers, and the choice is the same everywhere.
---sample takes N of the entries, as many of each group of headers and compiler, by the same digest.
+Every header is one unit in each of its languages (C headers are read as C and as C++). The compiler, the standard and the
+further flag that it meets are chosen by a digest of its name: each value meets many headers, and the choice is the same
+everywhere. With --matrix every header meets every compiler. --sample takes N entries of that matrix, as many of each group
+of headers and compiler, by the same digest.
 """
 import argparse
 import hashlib
@@ -79,12 +80,15 @@ def mode(group, name, compiler, lang, choice):
     return std, [f for f in flags if lang == "x" or f not in ("-fno-rtti", "-fno-exceptions")]
 
 
-def entries(directory, groups, sampled):
+def entries(directory, groups, sampled, matrix):
     choices = {(k, lang): modes(k, lang, c[4] if lang == "x" else c[3], sampled) for k, c in enumerate(COMPILERS) for lang in "cx"}
     for group, names, languages, options in groups:
         for name, lang in ((n, lang) for n in names for lang in languages):
             source = f"{directory}/src/{group}/{name.replace('/', '__').replace('.', '_')}.{'cpp' if lang == 'x' else 'c'}"
+            only = digest("compiler", group, name, lang) % len(COMPILERS)
             for k, (compiler, c, cxx, _, _) in enumerate(COMPILERS):
+                if not matrix and k != only:
+                    continue
                 std, flags = mode(group, name, k, lang, choices[k, lang])
                 output = f"{group}/{digest(name, compiler, lang):016x}.o"
                 words = [f"/usr/bin/{cxx if lang == 'x' else c}", f"-std={std}", *flags, *options, "-o", output, "-c", source]
@@ -105,7 +109,9 @@ def sample(all_entries, n):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--sample", type=int)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--sample", type=int)
+    size.add_argument("--matrix", action="store_true")
     parser.add_argument("directory")
     options = parser.parse_args()
     directory = os.path.realpath(options.directory)
@@ -115,7 +121,7 @@ def main():
         sys.exit("corpus-headers: packages are missing, and the corpus would lack their part. Run scripts/setup.sh, or\n"
                  f"  sudo apt-get install -y --no-install-recommends {' '.join(missing)}")  # fmt: skip
     groups = [(g, headers(packages, roots), languages, more) for g, packages, roots, languages, more in GROUPS]
-    chosen = list(entries(directory, groups, bool(options.sample)))
+    chosen = list(entries(directory, groups, bool(options.sample), options.matrix or bool(options.sample)))
     if options.sample:
         chosen = sample(chosen, options.sample)
     # Units with the same flags one after the other: a scanner that asks the compiler about them can ask once.

@@ -52,7 +52,9 @@ class Client:
     """Blocking calls to one server. Failures are grpc.RpcError."""
 
     def __init__(self, target, instance="", timeout=120):
-        self.channel = grpc.insecure_channel(target, options=[("grpc.max_receive_message_length", 64 << 20)])
+        # A connection of its own: a shared one that failed a moment ago would refuse calls until its backoff ends.
+        self.channel = grpc.insecure_channel(target, options=[
+            ("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1)])
         self.instance, self.timeout = instance, timeout
         self.capabilities_stub = re2_grpc.CapabilitiesStub(self.channel)
         self.ac = re2_grpc.ActionCacheStub(self.channel)
