@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "interop"))
 import scan_oracle  # noqa: E402
@@ -20,23 +19,35 @@ TOUCHED = ("toolchains", "scan-facts")  # what compilers have answered; anything
 M_SAMPLE = 40  # units that are given to clang -M, evenly spread: it takes minutes for a corpus
 
 
+def usage_program(scratch):
+    """The program that starts what is measured, made when first needed."""
+    path = f"{scratch}/usage"
+    if not os.path.exists(path):
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "usage.c")
+        subprocess.run(["gcc", "-O2", "-o", path, source], check=True)
+    return path
+
+
 class Run:
     """One process to its end: exit code, output, seconds of CPU and of the clock, MiB at most."""
 
     def __init__(self, argv, scratch, cwd="/", fine=(0,), more=()):
         env = {**scan_oracle.environment(), "WAYBILL_CACHE_DIR": f"{scratch}/cache", **dict(more)}
+        used = f"{scratch}/usage.json"
+        if os.path.exists(used):
+            os.remove(used)
         with open(f"{scratch}/stdout", "w+") as out, open(f"{scratch}/stderr", "w+") as err:
-            start = time.perf_counter()
-            p = subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-            _, status, used = os.wait4(p.pid, 0)
-            self.wall = time.perf_counter() - start
-            p.returncode = os.waitstatus_to_exitcode(status)
+            # By a small process: a child of this one would inherit its peak memory.
+            words = [usage_program(scratch), used, *argv]
+            code = subprocess.run(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err).returncode
             out.seek(0)
             err.seek(0)
             self.out, self.err = out.read(), err.read()
-        self.cpu, self.rss = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-        if p.returncode not in fine:
-            sys.exit(f"failed ({p.returncode}): {shlex.join(argv)}\n{self.err[:2000]}")
+        if code not in fine or not os.path.exists(used):
+            sys.exit(f"failed ({code}): {shlex.join(argv)}\n{self.err[:2000]}")
+        with open(used) as f:
+            figures = json.load(f)
+        self.cpu, self.wall, self.rss = figures["cpu"], figures["wall"], figures["kib"] / 1024
 
 
 def rules(text):

@@ -65,6 +65,14 @@ void wb_scanner_free(struct wb_scanner *s)
 	free(s);
 }
 
+wb_status wb_scanner_keep(struct wb_scanner *s, const char *path, const char *build, struct wb_err *err)
+{
+	for (size_t i = 0; i < ENGINES; i++)
+		if (s->engine[i]->keep)
+			WB_TRY(s->engine[i]->keep(s->engine[i], path, build, err));
+	return wb_ok();
+}
+
 wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err)
 {
 	for (size_t i = 0; i < ENGINES; i++)

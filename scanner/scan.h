@@ -47,6 +47,8 @@ struct wb_scan_engine {
 	/* Can it scan at all? Loads what it needs. The text says why not. */
 	wb_status (*check)(struct wb_scan_engine *e, struct wb_err *err);
 	void (*free)(struct wb_scan_engine *e);
+	/* See wb_scanner_keep. NULL: nothing that could be kept. */
+	wb_status (*keep)(struct wb_scan_engine *e, const char *path, const char *build, struct wb_err *err);
 	/* The shape of the file at `path` (absolute), read as a file of this request is; memory in `a` or the engine's.
 	 * Two texts of one shape give the same graph but for line numbers. NULL: this engine cannot tell. False: the
 	 * file cannot be read or is not understood. */
@@ -64,6 +66,9 @@ struct wb_scanner; /* the engines, and the choice between them */
  * directory). */
 wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err);
 void wb_scanner_free(struct wb_scanner *s);
+/* Keep what is made of the texts of files in the file `path` (scanner/directives/library.h), for later processes of the
+ * same build. Its directory is there. Once, before the first scan. A failure costs time only: nothing is kept. */
+wb_status wb_scanner_keep(struct wb_scanner *s, const char *path, const char *build, struct wb_err *err);
 
 /* Load every engine now (`waybill doctor`). */
 wb_status wb_scanner_check(struct wb_scanner *s, struct wb_err *err);

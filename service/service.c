@@ -110,6 +110,9 @@ static wb_status open_all(struct wb_service *s, struct wb_arena *a, struct wb_er
 	WB_TRY(wb_facts_new(&s->facts, wb_arena_printf(a, "%s/facts", dir), err));
 	WB_TRY(wb_toolchains_new(&s->toolchains, s->facts, wb_arena_printf(a, "%s/toolchains", dir), err));
 	WB_TRY(wb_scanner_new(&s->scanner, NULL, err));
+	/* Without it files are read anew by each daemon. */
+	if (!wb_is_ok(wb_scanner_keep(s->scanner, wb_arena_printf(a, "%s/programs", dir), WB_BUILD_ID, err)))
+		wb_log(WB_LOG_WARN, "programs of files are not kept: %s", err->text);
 	WB_TRY(wb_action_cache_new(&s->action_cache, dir, s->store, err));
 	WB_TRY(wb_sandbox_new(&s->sandbox, s->config.value[WB_SET_SANDBOX], err));
 	s->compile_slots = wb_slots_new(s->jobs);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WB_SHIM_ABI 1 /* raised with every change of this header */
+#define WB_SHIM_ABI 2 /* raised with every change of this header */
 
 struct wb_shim_cache; /* file contents and their directives, shared by all requests of a process; thread-safe */
 
@@ -52,6 +52,8 @@ struct wb_shim_request {
 	int64_t racy_ns;      /* files touched less than this before they are read are not kept in the cache */
 	bool expand_operands; /* this compiler expands macros in the operand of every question (gcc); clang of some only
 			       */
+	bool lazy_lookups;    /* this compiler looks for no file where the value of __has_include does not matter (gcc):
+			       * behind "0 &&", say */
 	/* Questions such as __has_builtin(operand): false when the answer is not known yet (the scan goes on with 0).
 	 */
 	bool (*answer)(void *ctx, const char *name, const char *operand, uint32_t *value);
@@ -65,6 +67,7 @@ enum wb_shim_note {
 	WB_SHIM_FILE_MACRO = 2,         /* __FILE__ and its kin were expanded in a directive */
 	WB_SHIM_CANNOT_READ = 4,        /* a file exists but could not be read, or is too big */
 	WB_SHIM_TWINS_ONCE = 8,         /* two files of equal content, kept apart only by #pragma once or #import */
+	WB_SHIM_UNSURE_LOOKUP = 256,    /* a __has_include that this compiler may pass over (lazy_lookups) */
 	/* of one file */
 	WB_SHIM_PRAGMA_DEPENDENCY = 16, /* #pragma GCC dependency: a look-up that leaves no trace */
 	WB_SHIM_PRAGMA_TARGET = 32,     /* #pragma GCC target, push_options ...: changes gcc's predefined macros */

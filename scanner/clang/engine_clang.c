@@ -150,6 +150,10 @@ static wb_status check_doubts(const struct wb_shim_result *r, const struct wb_sc
 	bool gcc = req->tc->compiler == WB_COMPILER_GCC;
 	if (r->notes & WB_SHIM_MALFORMED_QUESTION)
 		return wb_scan_doubt(reason, err, "its operand cannot be read", r->doubt);
+	if (r->notes & WB_SHIM_UNSURE_LOOKUP)
+		return wb_scan_doubt(reason, err,
+				     "a __has_include that gcc may pass over, in a condition that is not understood",
+				     r->doubt);
 	if ((r->notes & WB_SHIM_CANNOT_READ) && !r->failed)
 		return wb_scan_doubt(reason, err, "exists but cannot be read", r->doubt);
 	if ((r->notes & WB_SHIM_FILE_MACRO) && wb_command_maps_prefixes(req->cmd))

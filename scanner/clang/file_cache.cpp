@@ -128,6 +128,48 @@ static uint32_t classifyPragmas(StringRef text)
 	return flags;
 }
 
+// Is the quote at `at`, which the reduction takes for a digit separator, anything else? The first byte of its word
+// tells.
+static uint32_t classifyQuote(StringRef text, size_t at)
+{
+	size_t start = at;
+	while (start > 0 && (isWordByte(text[start - 1]) || text[start - 1] == '\'' || text[start - 1] == '.'))
+		start--;
+	StringRef rest = text.substr(at);
+	rest = rest.take_front(rest.find('\n')).rtrim(" \t\v\f\r");
+	if (!rest.contains("/*") && !rest.contains("R\"") && !rest.ends_with("\\"))
+		return 0; // the mistake ends with the line
+	while (start < at && (text[start] == '\'' || text[start] == '.'))
+		start++;
+	return isdigit(static_cast<unsigned char>(text[start])) ? TextDigitQuote : TextOddQuote;
+}
+
+// What is another token in another language.
+static uint32_t classifySpelling(StringRef text)
+{
+	uint32_t flags = 0;
+	if (text.contains("%:"))
+		flags |= TextOtherHash;
+	if (text.contains("//"))
+		flags |= TextLineComment;
+	for (size_t at = text.find("?\?"); at != StringRef::npos; at = text.find("?\?", at + 1))
+		if (at + 2 < text.size() && StringRef("=/'()!<>-").contains(text[at + 2]))
+			flags |= TextTrigraph;
+	for (size_t at = text.find("R\""); at != StringRef::npos; at = text.find("R\"", at + 1)) {
+		size_t start = at;
+		while (start > 0 && isWordByte(text[start - 1]))
+			start--;
+		StringRef prefix = text.slice(start, at);
+		if (prefix.empty() || prefix == "L" || prefix == "u" || prefix == "U" || prefix == "u8")
+			flags |= TextRawString;
+	}
+	for (size_t at = text.find('\'', 1); at != StringRef::npos; at = text.find('\'', at + 1))
+		if (isxdigit(static_cast<unsigned char>(text[at - 1])) && at + 1 < text.size() &&
+		    isWordByte(text[at + 1]))
+			flags |= classifyQuote(text, at);
+	return flags;
+}
+
 static uint32_t classify(StringRef text)
 {
 	uint32_t flags = 0;
@@ -152,12 +194,39 @@ static uint32_t classify(StringRef text)
 		});
 	if (text.contains("# 1 \"") || text.contains("#1 \""))
 		flags |= TextLine;
-	for (StringRef spelling : {"%:", "?\?=", "?\?/"})
-		if (text.contains(spelling))
-			flags |= TextOtherHash;
 	if (text.contains("ragma"))
 		flags |= classifyPragmas(text);
+	return flags | classifySpelling(text);
+}
+
+uint32_t unsoundFor(const clang::LangOptions &lang)
+{
+	// #embed is not among the directives that the reduction keeps.
+	uint32_t flags = TextEmbed | TextOtherHash | TextOddQuote | TextNewToken;
+	if (lang.Trigraphs)
+		flags |= TextTrigraph;
+	if (!lang.LineComment)
+		flags |= TextLineComment;
+	if (!lang.RawStringLiterals || !(lang.CPlusPlus11 || lang.C11)) // R"" and u8R"" are tokens of their own
+		flags |= TextRawString;
+	if (!(lang.CPlusPlus14 || lang.C23))
+		flags |= TextDigitQuote;
 	return flags;
+}
+
+// Tokens of C++11 and later that the reduction takes for two, since it knows no language.
+static bool hasNewToken(StringRef text, llvm::ArrayRef<clang::dependency_directives_scan::Token> tokens)
+{
+	for (size_t i = 1; i < tokens.size(); i++) {
+		const auto &word = tokens[i - 1], &quoted = tokens[i];
+		if (word.Offset + word.Length != quoted.Offset || quoted.Offset >= text.size())
+			continue;
+		char quote = text[quoted.Offset], first = text[word.Offset];
+		if ((quote == '\'' && isdigit(static_cast<unsigned char>(first))) ||
+		    ((quote == '\'' || quote == '"') && word.Length <= 3 && (first == 'u' || first == 'U')))
+			return true;
+	}
+	return false;
 }
 
 const FileText::Analysis &FileText::analysis()
@@ -169,10 +238,10 @@ const FileText::Analysis &FileText::analysis()
 		for (const char *p = Bytes.data(), *end = p + Bytes.size();
 		     (p = static_cast<const char *>(memchr(p, '\n', static_cast<size_t>(end - p)))) != nullptr;)
 			What.LineStart.push_back(static_cast<uint32_t>(++p - Bytes.data()));
-		// #embed is not among the directives that the reduction keeps; text that it cannot read is lexed in
-		// full.
-		What.Reduced = (What.Flags & (TextEmbed | TextOtherHash)) == 0 &&
+		What.Reduced = (What.Flags & (TextEmbed | TextOtherHash | TextOddQuote)) == 0 &&
 			       !clang::scanSourceForDependencyDirectives(text, What.Tokens, What.Directives);
+		if (What.Reduced && hasNewToken(text, What.Tokens))
+			What.Flags |= TextNewToken;
 	});
 	return What;
 }
@@ -182,11 +251,11 @@ uint32_t FileText::lineIn(const std::vector<uint32_t> &starts, uint32_t offset)
 	return static_cast<uint32_t>(std::upper_bound(starts.begin(), starts.end(), offset) - starts.begin());
 }
 
-bool FileText::directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out)
+bool FileText::directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out, uint32_t unsound)
 {
 	const Analysis &a = analysis();
 	out = a.Directives;
-	return a.Reduced;
+	return a.Reduced && (a.Flags & unsound) == 0;
 }
 
 // Read all of `path`; the identity is that of the very bytes read. Retries while somebody writes.

@@ -3,6 +3,7 @@
 #ifndef WB_SCANNER_CLANG_FILE_CACHE_H
 #define WB_SCANNER_CLANG_FILE_CACHE_H
 
+#include "clang/Basic/LangOptions.h"
 #include "clang/Lex/DependencyDirectivesScanner.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -32,8 +33,18 @@ enum TextFlag : uint32_t {
 	TextElifdef = 128,
 	TextModulePragma = 256, // #pragma clang module
 	TextLine = 512,         // #line, or # 1 "x"
-	TextOtherHash = 1024,   // digraphs and trigraphs, which the reduction to directives does not read
+	// What the reduction to directives reads otherwise than the compiler may; see unsoundFor().
+	TextOtherHash = 1024, // a digraph for #
+	TextTrigraph = 2048,
+	TextRawString = 4096,    // R"
+	TextLineComment = 8192,  // two slashes
+	TextDigitQuote = 16384,  // 1'0, where C and C++11 start a character constant
+	TextOddQuote = 1u << 15, // u8'a', case'a': taken for a digit separator
+	TextNewToken = 1u << 16, // in a directive: 1'000, u'x', u8"x"
 };
+
+// The flags of texts that cannot be reduced to directives in a language.
+uint32_t unsoundFor(const clang::LangOptions &lang);
 
 // The bytes of one file. Immutable but for the analysis, which is made once when first asked for.
 class FileText
@@ -56,8 +67,9 @@ class FileText
 	{
 		return lineIn(analysis().LineStart, offset);
 	}
-	// False when the text cannot be reduced to directives and must be lexed in full.
-	bool directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out);
+	// False when the text cannot be reduced to directives and must be lexed in full: it has one of the flags
+	// `unsound`, or the reduction fails.
+	bool directives(llvm::ArrayRef<clang::dependency_directives_scan::Directive> &out, uint32_t unsound);
 	size_t cost() const
 	{
 		return 3 * Bytes.size() + 1024;

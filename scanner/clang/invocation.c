@@ -25,10 +25,19 @@ static const struct {
     {"-fborland-extensions", NULL},
 };
 
+/* The language as the compiler's predefined macros tell it: default and spelling of -std differ between compilers,
+ * these do not. */
+struct dialect {
+	unsigned long version; /* of C or C++ */
+	bool cxx, strict, gcc;
+	unsigned major; /* of the compiler */
+};
+
 struct making {
 	struct wb_shim_request *out;
 	struct wb_arena *a;
 	const struct wb_scan_request *req;
+	struct dialect dialect;
 	struct wb_argv cc1;
 	struct wb_buf text;
 	struct wb_shim_dir *dir;
@@ -59,28 +68,44 @@ static struct wb_str macro(const struct wb_toolchain *tc, const char *name)
 	return (struct wb_str){NULL, 0};
 }
 
-/* The standard, from what the compiler itself predefines: default and spelling differ between compilers, these do not.
- */
-static const char *standard(struct wb_arena *a, const struct wb_toolchain *tc, enum wb_lang lang)
+static struct dialect dialect_of(const struct wb_toolchain *tc, enum wb_lang lang)
 {
-	static const struct {
+	bool cxx = lang == WB_LANG_CXX;
+	struct wb_str v = macro(tc, cxx ? "__cplusplus" : "__STDC_VERSION__");
+	return (struct dialect){.version = v.p ? strtoul(v.p, NULL, 10) : 0,
+				.cxx = cxx,
+				.strict = macro(tc, "__STRICT_ANSI__").p != NULL,
+				.gcc = tc->compiler == WB_COMPILER_GCC,
+				.major = tc->major};
+}
+
+static const char *standard(struct wb_arena *a, const struct dialect *d)
+{
+	static const struct standard {
 		unsigned long from;
 		const char *name;
 	} cxx[] = {{202400, "++26"}, {202101, "++23"}, {202003, "++23"}, {201704, "++20"},
 		   {201403, "++17"}, {201104, "++14"}, {199712, "++11"}, {0, "++98"}},
 	  c[] = {{202312, "2y"}, {201711, "23"}, {201113, "17"}, {199902, "11"}, {199410, "99"}, {0, "89"}};
-	struct wb_str v = macro(tc, lang == WB_LANG_CXX ? "__cplusplus" : "__STDC_VERSION__");
-	unsigned long version = v.p ? strtoul(v.p, NULL, 10) : 0;
-	const char *mode = macro(tc, "__STRICT_ANSI__").p ? "c" : "gnu";
-	const char *name = NULL;
-	if (lang == WB_LANG_CXX) {
-		for (size_t i = 0; !name; i++)
-			name = version >= cxx[i].from ? cxx[i].name : NULL;
-	} else {
-		for (size_t i = 0; !name; i++)
-			name = version >= c[i].from ? c[i].name : NULL;
-	}
-	return wb_arena_printf(a, "-std=%s%s", mode, name);
+	const struct standard *row = d->cxx ? cxx : c;
+	if (!d->cxx && d->version == 199409) /* C89 and digraphs */
+		return "-std=iso9899:199409";
+	/* gcc has u"" and the like in gnu99, clang from C11 on. */
+	bool has_u = !d->cxx && d->gcc && !d->strict && d->version == 199901;
+	while (d->version < row->from)
+		row++;
+	return wb_arena_printf(a, "-std=%s%s", d->strict ? "c" : "gnu", has_u ? "11" : row->name);
+}
+
+/* What this compiler's version of a language has and clang 22's has not, or the other way round. */
+static void dialect_words(struct making *m)
+{
+	const struct dialect *d = &m->dialect;
+	if (!d->cxx && !d->strict && d->version >= 199901)
+		wb_argv_push(&m->cc1, m->a,
+			     d->gcc || d->major >= 19 ? "-fraw-string-literals" : "-fno-raw-string-literals");
+	if (!d->cxx && d->strict && d->version > 201710 && d->major < (d->gcc ? 13u : 18u))
+		wb_argv_push(&m->cc1, m->a, "-ftrigraphs");
 }
 
 static void add_dir(struct making *m, const char *path, enum wb_shim_group group)
@@ -127,6 +152,8 @@ static wb_status lexing_flag(struct making *m, const struct wb_arg *arg)
 	static const char charset[] = "-finput-charset=";
 	if (wb_starts_with(word, charset) && strcasecmp(word + sizeof charset - 1, "utf-8") != 0)
 		return doubt(m, word, "a source character set other than UTF-8");
+	if (m->dialect.cxx && m->dialect.version >= 201103 && strstr(word, "raw-string-literals"))
+		return wb_ok(); /* such a flag is ignored there */
 	for (size_t i = 0; i < sizeof lexing / sizeof *lexing; i++) {
 		if (strcmp(word, lexing[i].word) != 0)
 			continue;
@@ -246,8 +273,11 @@ static void language(struct making *m)
 	wb_argv_push(&m->cc1, m->a, tc->target);
 	wb_argv_push(&m->cc1, m->a, "-x");
 	wb_argv_push(&m->cc1, m->a, wb_lang_name(lang));
-	if (lang != WB_LANG_ASM_CPP)
-		wb_argv_push(&m->cc1, m->a, standard(m->a, tc, lang));
+	if (lang != WB_LANG_ASM_CPP) {
+		m->dialect = dialect_of(tc, lang);
+		wb_argv_push(&m->cc1, m->a, standard(m->a, &m->dialect));
+		dialect_words(m);
+	}
 	if (macro(tc, "__CHAR_UNSIGNED__").p)
 		wb_argv_push(&m->cc1, m->a, "-fno-signed-char");
 	if (wb_str_eq(macro(tc, "__SIZEOF_WCHAR_T__"), wb_str_of("2")))
@@ -293,6 +323,7 @@ wb_status wb_invocation_make(struct wb_shim_request *out, struct wb_arena *a, co
 	    .noverlay = req->noverlay,
 	    .full = req->cmd->lang == WB_LANG_ASM_CPP, /* '#' may start a comment, quotes need not pair */
 	    .expand_operands = tc->compiler == WB_COMPILER_GCC,
+	    .lazy_lookups = tc->compiler == WB_COMPILER_GCC,
 	    .racy_ns = WB_FACTS_RACY_NS,
 	};
 	wb_buf_release(&m.text);

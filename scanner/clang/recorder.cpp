@@ -24,6 +24,9 @@ Recorder::Recorder(Graph &graph, Preprocessor &pp, RequestFS &fs, const wb_shim_
 {
 	// Whether the operand is macro-expanded first: clang's PPMacroExpansion.cpp. gcc always does.
 	static const Builtin table[] = {
+	    {Builtin::Lookup, "__has_include"},
+	    {Builtin::Lookup, "__has_include_next"},
+	    {Builtin::Lookup, "__has_embed"},
 	    {Builtin::Question, "__has_feature"},
 	    {Builtin::Question, "__has_extension"},
 	    {Builtin::Question, "__has_builtin"},
@@ -216,6 +219,9 @@ void Recorder::LexedFileChanged(FileID fid, LexedFileChangeReason reason, SrcMgr
 void Recorder::HasInclude(SourceLocation at, StringRef name, bool, OptionalFileEntryRef file,
 			  SrcMgr::CharacteristicKind)
 {
+	if (LookupAt.first.isValid())
+		Answers[LookupAt] = file.has_value();
+	LookupAt = {};
 	if (file && SM.getFileID(SM.getExpansionLoc(at)) != PP.getPredefinesFileID())
 		addEdge(at, node(*file), WB_EDGE_HAS_INCLUDE, name);
 }
@@ -259,14 +265,21 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 	auto it = Builtins.find(name.getIdentifierInfo());
 	if (it == Builtins.end())
 		return;
+	// The token is the preprocessor's own, about to be replaced by its expansion; the callback sees it as const
+	// only because most callbacks have no business with it.
+	Token &writable = const_cast<Token &>(name);
 	switch (it->second.What) {
+	case Builtin::Lookup:
+		if (Request.lazy_lookups)
+			lookup(writable, it->second);
+		break;
 	case Builtin::Question:
 	case Builtin::ExpandedQuestion:
-		// The token is the preprocessor's own, about to be replaced by its expansion; the callback sees it as
-		// const only because most callbacks have no business with it.
-		answerQuestion(const_cast<Token &>(name), it->second);
+		answerQuestion(writable, it->second);
 		break;
 	case Builtin::Counter:
+		if (Replaying)
+			doubt(WB_SHIM_UNSURE_LOOKUP, "");
 		PP.setCounterValue(Counter++);
 		if (inDirective(name.getLocation()))
 			Out.NeedsFull = true; // expansions in lines that are no directives count too
@@ -297,9 +310,52 @@ void Recorder::MacroExpands(const Token &name, const MacroDefinition &definition
 	}
 }
 
-// Reads "(operand)" off the input, and lets the preprocessor expand the name to the compiler's answer. The number gets
-// in by the one builtin whose value can be set: the token becomes __COUNTER__ for this expansion, and the real counter
-// is kept here.
+// Lets the preprocessor expand the name to a number. It gets in by the one builtin whose value can be set: the token
+// becomes __COUNTER__ for this expansion, and the real counter is kept here.
+void Recorder::becomes(Token &name, uint32_t value)
+{
+	PP.setCounterValue(value);
+	name.setIdentifierInfo(CounterName);
+}
+
+// The place of a question, as SeenAnswers has it.
+static SeenAnswers::value_type::first_type placeOf(const SourceManager &sm, const Token &name)
+{
+	return {sm.getExpansionLoc(name.getLocation()), sm.getSpellingLoc(name.getLocation())};
+}
+
+// gcc looks for no file where the value does not matter, and takes 0 for it.
+void Recorder::lookup(Token &name, const Builtin &builtin)
+{
+	auto place = placeOf(SM, name);
+	bool embed = StringRef(builtin.Name) == "__has_embed"; // its answer is not kept
+	Liveness liveness = Liveness::Dead;
+	if (!Replaying) {
+		Replaying = true;
+		liveness = livenessOf(PP, name.getLocation(), Answers);
+		Replaying = false;
+		if (!embed) {
+			LookupAt = place;
+			Answers[place] = 0;
+		}
+	}
+	if (liveness == Liveness::Unsure || (embed && liveness == Liveness::Dead))
+		doubt(WB_SHIM_UNSURE_LOOKUP, SM.getFilename(place.first));
+	if (liveness != Liveness::Dead || embed)
+		return;
+	Token tok;
+	PP.LexUnexpandedToken(tok);
+	bool good = tok.is(tok::l_paren) && !PP.LexHeaderName(tok);
+	if (good)
+		PP.LexUnexpandedToken(tok);
+	if (!good || tok.isNot(tok::r_paren)) {
+		doubt(WB_SHIM_MALFORMED_QUESTION, builtin.Name);
+		PP.EnterToken(tok, true);
+	}
+	becomes(name, Answers.lookup(place));
+}
+
+// Reads "(operand)" off the input, and lets the preprocessor expand the name to the compiler's answer.
 void Recorder::answerQuestion(Token &name, const Builtin &builtin)
 {
 	std::string operand;
@@ -330,8 +386,7 @@ void Recorder::answerQuestion(Token &name, const Builtin &builtin)
 	} else if (!Request.answer(Request.answer_ctx, builtin.Name, operand.c_str(), &value)) {
 		Out.Unknown = true;
 	}
-	PP.setCounterValue(value);
-	name.setIdentifierInfo(CounterName);
+	becomes(name, value);
 }
 
 void Recorder::token(const Token &tok)

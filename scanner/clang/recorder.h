@@ -3,6 +3,7 @@
 #ifndef WB_SCANNER_CLANG_RECORDER_H
 #define WB_SCANNER_CLANG_RECORDER_H
 
+#include "scanner/clang/liveness.h"
 #include "scanner/clang/request_fs.h"
 
 #include "clang/Lex/PPCallbacks.h"
@@ -65,7 +66,7 @@ class Recorder : public clang::PPCallbacks
 
       private:
 	struct Builtin {
-		enum Kind { Question, ExpandedQuestion, Counter, Line, File, Time, Timestamp } What;
+		enum Kind { Lookup, Question, ExpandedQuestion, Counter, Line, File, Time, Timestamp } What;
 		const char *Name;
 	};
 	uint32_t node(llvm::StringRef path);
@@ -74,6 +75,8 @@ class Recorder : public clang::PPCallbacks
 	void enter(clang::FileID fid, uint32_t file);
 	bool inDirective(clang::SourceLocation at) const;
 	void answerQuestion(clang::Token &name, const Builtin &builtin);
+	void lookup(clang::Token &name, const Builtin &builtin);
+	void becomes(clang::Token &name, uint32_t value);
 	void doubt(wb_shim_note note, llvm::StringRef about);
 
 	Graph &Out;
@@ -92,8 +95,11 @@ class Recorder : public clang::PPCallbacks
 	llvm::DenseMap<clang::FileID, Entered> FileOf;
 	llvm::DenseMap<const clang::IdentifierInfo *, Builtin> Builtins;
 	clang::IdentifierInfo *CounterName;
-	uint32_t Counter = 0;          // the real value of __COUNTER__
-	uint32_t Pending = UINT32_MAX; // the file that the last #include named and that is entered next
+	SeenAnswers Answers;
+	SeenAnswers::value_type::first_type LookupAt; // of the one that is under way
+	bool Replaying = false;                       // the start of a condition is expanded again
+	uint32_t Counter = 0;                         // the real value of __COUNTER__
+	uint32_t Pending = UINT32_MAX;                // the file that the last #include named and that is entered next
 	bool PendingPrefix = false, InPrefix = false;
 	clang::FileID PrefixFile;
 	uint32_t ForcedSeen = 0;

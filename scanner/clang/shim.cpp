@@ -6,6 +6,7 @@
 #include "clang/Frontend/FrontendActions.h"
 #include "clang/Frontend/TextDiagnosticPrinter.h"
 #include "clang/Lex/HeaderSearchOptions.h"
+#include "clang/Lex/LexDiagnostic.h"
 #include "clang/Lex/PreprocessorOptions.h"
 
 struct wb_shim_cache {
@@ -23,24 +24,25 @@ using namespace clang;
 class DirectivesGetter : public DependencyDirectivesGetter
 {
       public:
-	explicit DirectivesGetter(RequestFS &fs) : Fs(fs)
+	DirectivesGetter(RequestFS &fs, uint32_t unsound) : Fs(fs), Unsound(unsound)
 	{
 	}
 	std::unique_ptr<DependencyDirectivesGetter> cloneFor(FileManager &) override
 	{
-		return std::make_unique<DirectivesGetter>(Fs);
+		return std::make_unique<DirectivesGetter>(Fs, Unsound);
 	}
 	std::optional<ArrayRef<dependency_directives_scan::Directive>> operator()(FileEntryRef file) override
 	{
 		FileText *text = Fs.text(file.getName());
 		ArrayRef<dependency_directives_scan::Directive> directives;
-		if (text == nullptr || !text->directives(directives))
+		if (text == nullptr || !text->directives(directives, Unsound))
 			return std::nullopt;
 		return directives;
 	}
 
       private:
 	RequestFS &Fs;
+	const uint32_t Unsound; // flags of texts that must be lexed in full
 };
 
 // The text that is read before the source: macros, then the forced includes.
@@ -89,6 +91,19 @@ class ScanAction : public PreprocessorFrontendAction
 	const bool Full;
 };
 
+// Errors as text. A live #error is none: texts that are reduced to directives have lost it, so it would depend on how a
+// file is read.
+class Errors : public TextDiagnosticPrinter
+{
+      public:
+	using TextDiagnosticPrinter::TextDiagnosticPrinter;
+	void HandleDiagnostic(DiagnosticsEngine::Level level, const Diagnostic &info) override
+	{
+		if (info.getID() != diag::err_pp_hash_error)
+			TextDiagnosticPrinter::HandleDiagnostic(level, info);
+	}
+};
+
 // Everything that a result points to.
 struct Result : wb_shim_result {
 	Graph What;
@@ -109,12 +124,12 @@ bool runPass(Result &out, RequestFS &fs, const wb_shim_request &req, bool full)
 	DiagnosticOptions options;
 	options.ShowCarets = false;
 	options.IgnoreWarnings = true;
-	auto *printer = new TextDiagnosticPrinter(text, options);
+	auto *errors = new Errors(text, options);
 
 	auto vfs = llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem>(&fs);
 	auto invocation = std::make_shared<CompilerInvocation>();
 	IntrusiveRefCntPtr<DiagnosticsEngine> diagnostics =
-	    CompilerInstance::createDiagnostics(fs, options, printer, true);
+	    CompilerInstance::createDiagnostics(fs, options, errors, true);
 	std::vector<const char *> args(req.cc1, req.cc1 + req.ncc1);
 	args.push_back(req.source);
 	if (!CompilerInvocation::CreateFromArgs(*invocation, args, *diagnostics))
@@ -140,7 +155,8 @@ bool runPass(Result &out, RequestFS &fs, const wb_shim_request &req, bool full)
 	if (!ci.createTarget())
 		return false;
 	if (!full)
-		ci.setDependencyDirectivesGetter(std::make_unique<DirectivesGetter>(fs));
+		ci.setDependencyDirectivesGetter(
+		    std::make_unique<DirectivesGetter>(fs, unsoundFor(invocation->getLangOpts())));
 	ScanAction action(out.What, fs, req, full);
 	const FrontendInputFile &input = invocation->getFrontendOpts().Inputs.front();
 	if (action.BeginSourceFile(ci, input)) {
@@ -148,7 +164,7 @@ bool runPass(Result &out, RequestFS &fs, const wb_shim_request &req, bool full)
 			llvm::consumeError(std::move(e));
 		action.EndSourceFile();
 	}
-	out.failed = diagnostics->hasErrorOccurred();
+	out.failed = errors->getNumErrors() > 0;
 	if (out.What.Files.empty()) { // the source itself could not be opened
 		out.What.Files.emplace_back();
 		out.What.Files.back().Path = req.source;

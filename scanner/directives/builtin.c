@@ -164,15 +164,32 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	 * skipped; clang does. */
 	if (m->dead && u->req->tc->compiler == WB_COMPILER_GCC)
 		return value(name, out, 0);
-	place = embed ? wb_unit_find_embed(u, header, angled)
-		      : wb_unit_find(u, header, angled, name.text == WB_WORD_HAS_INCLUDE_NEXT)->place;
+	bool next = name.text == WB_WORD_HAS_INCLUDE_NEXT;
+	const struct wb_frame *f = wb_unit_top(u);
+	if (embed) {
+		wb_subtree_drop(u, true);
+		place = wb_unit_find_embed(u, header, angled);
+	} else {
+		const struct wb_found *found = wb_unit_find(u, header, angled, next);
+		place = found->place;
+		if (u->search.since)
+			wb_subtree_header(u,
+					  (struct wb_item){.op = WB_ITEM_PROBE,
+							   .kind = WB_EDGE_HAS_INCLUDE,
+							   .angled = angled,
+							   .next = next,
+							   .line = f->line & WB_MAX_LINE,
+							   .name = header},
+					  found);
+	}
 	if (place == WB_NOWHERE)
 		return value(name, out, 0);
-	if (wb_unit_top(u)->node != UINT32_MAX) {
+	if (f->node != UINT32_MAX) {
 		uint32_t node = wb_unit_node(u, place);
 		if (embed)
 			u->node[node].flags |= WB_GRAPH_EMBED;
-		wb_unit_edge(u, node, embed ? WB_EDGE_EMBED : WB_EDGE_HAS_INCLUDE, wb_ident_text(u->idents, header).p);
+		wb_unit_edge(u, f->node, f->line, node, embed ? WB_EDGE_EMBED : WB_EDGE_HAS_INCLUDE,
+			     wb_ident_text(u->idents, header).p);
 	}
 	uint32_t found = embed ? amount_left(&parameters, (uint64_t)u->search.place[place].id.size, &sure) : 1;
 	return sure ? value(name, out, found) : wb_expand_doubt(m, "__has_embed with a limit beyond the file's end");
@@ -226,6 +243,7 @@ static bool question(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	if (known != WB_NOWHERE)
 		return value(name, out, known);
 	u->provisional = true;
+	wb_subtree_drop(u, false);
 	struct wb_question q = {wb_ident_text(u->idents, name.text).p, wb_ident_text(u->idents, operand).p, 0};
 	if (wb_toolchain_known(u->req->tc, &q)) {
 		wb_table_put(&u->answer, key, q.value);
@@ -258,6 +276,7 @@ static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name
 	if (f->node == UINT32_MAX || !line_known(u, m))
 		return wb_expand_doubt(m, "__FILE__ on the command line");
 	u->file_macro = true;
+	wb_subtree_drop(u, true);
 	uint32_t place = f->place;
 	if (u->req->tc->compiler == WB_COMPILER_CLANG) /* names a file as it was first read */
 		place = u->search.entity[f->entity].opened;
@@ -287,6 +306,7 @@ bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct 
 	case WB_WORD_FILE_NAME:
 		return file_name(u, m, name, out);
 	case WB_WORD_INCLUDE_LEVEL:
+		wb_subtree_drop(u, true);
 		return value(name, out, u->nframe - 1);
 	case WB_WORD_COUNTER:
 		return wb_expand_doubt(m, "__COUNTER__ in a directive: what text expands counts too");

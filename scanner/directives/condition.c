@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_VERDICTS ((size_t)48 << 20) /* bytes of one thread */
+#define MAX_VERDICTS ((size_t)96 << 20) /* bytes of one thread */
 enum { MAX_LATER = 3 };
 #define UNSTEADY (UINT32_MAX - 1)
 #define NONE     UINT32_MAX
@@ -18,6 +18,7 @@ void wb_unit_check_verdicts(struct wb_unit *u)
 	u->ended = now;
 	u->nverdict = 0;
 	u->verdict_era++;
+	wb_subtree_drop(u, false);
 }
 
 static bool still_holds(const struct wb_unit *u, const struct wb_verdict *v)
@@ -46,11 +47,28 @@ uint32_t wb_unit_pool(struct wb_unit *u, size_t size)
 	return (uint32_t)at;
 }
 
-/* The macros that a condition looked at belong to the stretch that it stands in. */
-static void tell_stretch(struct wb_unit *u, const struct wb_read *read, size_t n)
+void wb_unit_tell_read(struct wb_unit *u, uint32_t name, const struct wb_define *def)
 {
-	for (size_t i = 0; i < n; i++)
-		wb_stretch_read(&u->stretch, read[i].name, read[i].def);
+	if (u->stretch.site)
+		wb_stretch_read(&u->stretch, name, def);
+	else if (u->search.since)
+		wb_subtree_read(u, name, def);
+}
+
+static void tell_reads(struct wb_unit *u, const struct wb_read *read, size_t n)
+{
+	if (u->stretch.site || u->search.since)
+		for (size_t i = 0; i < n; i++)
+			wb_unit_tell_read(u, read[i].name, read[i].def);
+}
+
+void wb_unit_tell_reads(struct wb_unit *u)
+{
+	struct wb_macros *m = &u->macros;
+	m->reading = false;
+	if (m->more)
+		wb_subtree_drop(u, true);
+	tell_reads(u, m->read, m->nread);
 }
 
 /* The present evaluation, in front of the verdicts from `next` on; where it is. */
@@ -80,23 +98,20 @@ bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d)
 	uint32_t first = known ? site->value : NONE;
 	for (uint32_t i = first; i < UNSTEADY; i = verdict(u, i)->next)
 		if (still_holds(u, verdict(u, i))) {
-			if (u->stretch.site)
-				tell_stretch(u, verdict(u, i)->read, verdict(u, i)->nread);
+			tell_reads(u, verdict(u, i)->read, verdict(u, i)->nread);
 			return verdict(u, i)->holds;
 		}
-	m->reading = first != UNSTEADY;
-	m->unsteady = u->provisional = false;
-	m->nread = 0;
+	wb_macros_watch(m, first != UNSTEADY || u->search.since);
+	u->provisional = false;
 	const struct wb_site_tokens *t = &f->program->operand[d->a];
 	bool understood = wb_expression_evaluate(&holds, m, &u->setup->rules, f->program->tok + t->first, t->n);
-	if (m->reading && understood && !u->provisional)
+	bool good = understood && !u->provisional;
+	if (good && first != UNSTEADY)
 		*site = (struct wb_site){u->verdict_era, m->unsteady ? UNSTEADY : keep(u, holds, first)};
-	if (u->stretch.site && m->reading && understood && !u->provisional && !m->unsteady)
-		tell_stretch(u, m->read, m->nread);
-	else if (u->stretch.site && (u->provisional || !understood))
+	if (!good)
 		u->stretch.site = NULL;
-	else if (u->stretch.site)
+	else if (u->stretch.site && (m->unsteady || first == UNSTEADY))
 		wb_stretch_never(u);
-	m->reading = false;
+	wb_unit_tell_reads(u);
 	return understood && holds;
 }

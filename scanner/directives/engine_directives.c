@@ -19,6 +19,7 @@ struct engine {
 	struct wb_scan_engine base; /* first */
 	struct wb_idents *idents;
 	struct wb_program_store *store;
+	struct wb_definitions *definitions;
 	pthread_mutex_t lock; /* of what follows */
 	struct worker *idle;
 	struct wb_base *bases;
@@ -57,7 +58,7 @@ static const struct wb_base *base_of(struct engine *e, const struct wb_scan_requ
 		if (wb_base_is(b, req->tc, req->cmd->lang))
 			break;
 	if (!b) {
-		b = wb_base_new(e->idents, req->tc, req->cmd->lang);
+		b = wb_base_new(e->idents, e->definitions, req->tc, req->cmd->lang);
 		b->id = ++e->nbase;
 		b->next = e->bases;
 		e->bases = b;
@@ -105,7 +106,7 @@ static wb_status setup_of(struct wb_setup **out, struct engine *e, struct wb_are
 		setup = wb_setup_ref(known->p);
 	pthread_mutex_unlock(&e->lock);
 	if (!setup) {
-		WB_TRY(wb_setup_make(&setup, e->idents, base, req, reason, err));
+		WB_TRY(wb_setup_make(&setup, e->idents, e->definitions, base, req, reason, err));
 		pthread_mutex_lock(&e->lock);
 		if (e->nsetup == MAX_SETUPS)
 			forget_setups(e);
@@ -196,6 +197,15 @@ static wb_status check(struct wb_scan_engine *base, struct wb_err *err)
 	return wb_ok();
 }
 
+static wb_status keep(struct wb_scan_engine *base, const char *path, const char *build, struct wb_err *err)
+{
+	struct engine *e = (struct engine *)base;
+	struct wb_library *library;
+	WB_TRY(wb_library_new(&library, e->idents, path, build, WB_LIBRARY_BYTES, err));
+	wb_program_store_keep(e->store, library);
+	return wb_ok();
+}
+
 static void engine_free(struct wb_scan_engine *base)
 {
 	struct engine *e = (struct engine *)base;
@@ -210,6 +220,7 @@ static void engine_free(struct wb_scan_engine *base)
 		next = b->next;
 		wb_base_free(b);
 	}
+	wb_definitions_free(e->definitions);
 	wb_program_store_free(e->store);
 	wb_idents_free(e->idents);
 	pthread_mutex_destroy(&e->lock);
@@ -222,10 +233,11 @@ wb_status wb_engine_directives_new(struct wb_scan_engine **out, const char *shim
 	(void)err;
 	struct engine *e = wb_xcalloc(1, sizeof *e);
 	e->base = (struct wb_scan_engine){
-	    .name = "directives", .scan = scan, .shape = shape, .check = check, .free = engine_free};
+	    .name = "directives", .scan = scan, .shape = shape, .check = check, .keep = keep, .free = engine_free};
 	pthread_mutex_init(&e->lock, NULL);
 	wb_map_init(&e->setups);
 	e->idents = wb_idents_new();
+	e->definitions = wb_definitions_new();
 	e->store = wb_program_store_new(e->idents, STORE_LIMIT);
 	*out = &e->base;
 	return wb_ok();

@@ -121,6 +121,19 @@ uint32_t wb_ident_put(struct wb_idents *t, const char *p, size_t n)
 	return id;
 }
 
+bool wb_idents_put_all(struct wb_idents *t, uint32_t *id, const char *text, const uint32_t *length, size_t count)
+{
+	bool good = true;
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < count && good; i++) {
+		id[i] = put_locked(t, text, length[i], hash_of(text, length[i]));
+		good = id[i] != 0;
+		text += length[i];
+	}
+	pthread_mutex_unlock(&t->lock);
+	return good;
+}
+
 struct wb_str wb_ident_text(const struct wb_idents *t, uint32_t id)
 {
 	const struct entry *e = entry_of(t, id);

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -109,6 +110,8 @@ void wb_idents_free(struct wb_idents *t);
 
 /* The number of a spelling, made when new. 0: the table is full (16 million spellings, 1 GiB of text). */
 uint32_t wb_ident_put(struct wb_idents *t, const char *p, size_t n);
+/* The same for `count` spellings side by side, in one go: id[count]. False: the table is full. */
+bool wb_idents_put_all(struct wb_idents *t, uint32_t *id, const char *text, const uint32_t *length, size_t count);
 /* Its text; a NUL follows. */
 struct wb_str wb_ident_text(const struct wb_idents *t, uint32_t id);
 /* How many there are: every number is below it. */

@@ -5,17 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The origin of a search from the current frame. */
+uint32_t wb_unit_origin(struct wb_unit *u, uint32_t dir, uint32_t next, bool angled, bool include_next)
+{
+	if (include_next && next != WB_NOWHERE)
+		return wb_search_origin(&u->search, WB_NOWHERE, next);
+	return angled ? u->angled : wb_search_origin(&u->search, dir, 0);
+}
+
+/* The same from the current frame. */
 static uint32_t origin(struct wb_unit *u, bool angled, bool include_next, uint32_t name)
 {
 	struct wb_frame *f = wb_unit_top(u);
-	if (include_next && f->next != WB_NOWHERE) {
-		if (*wb_ident_text(u->idents, name).p == '/')
-			wb_unit_doubt(u, "#include_next of an absolute path", f->place);
-		return wb_search_origin(&u->search, WB_NOWHERE, f->next);
-	}
-	if (angled)
-		return u->angled;
+	if (include_next && f->next != WB_NOWHERE && *wb_ident_text(u->idents, name).p == '/')
+		wb_unit_doubt(u, "#include_next of an absolute path", f->place);
+	if (angled || (include_next && f->next != WB_NOWHERE))
+		return wb_unit_origin(u, f->dir, f->next, angled, include_next);
 	if (f->origin)
 		return f->origin;
 	struct wb_search *s = &u->search;
@@ -134,13 +138,26 @@ static void push_frame(struct wb_unit *u, const struct wb_program *p, uint32_t n
 						  .guards = p->guard && !wb_macro_get(&u->macros, p->guard)};
 }
 
+bool wb_unit_mark_entered(struct wb_unit *u, uint32_t node, const struct wb_program *p)
+{
+	struct wb_node *n = &u->node[node];
+	bool again = n->flags & WB_GRAPH_ENTERED;
+	n->flags |= WB_GRAPH_ENTERED | (u->in_prefix ? WB_GRAPH_IN_PREFIX : 0);
+	if (!p)
+		return false;
+	if ((p->flags & WB_PROGRAM_INCBIN) ||
+	    ((p->flags & WB_PROGRAM_ASM_INCLUDE) && u->req->cmd->lang == WB_LANG_ASM_CPP))
+		n->flags |= WB_GRAPH_INCBIN;
+	n->program_flags |= p->flags & (WB_PROGRAM_DEPENDENCY | WB_PROGRAM_TARGET | WB_PROGRAM_ELIFDEF);
+	return !again || (u->steps += 1 + (uint64_t)p->nop) <= WB_MAX_DIRECTIVES ||
+	       wb_unit_doubt(u, "more directives than a sane unit has", n->place);
+}
+
 /* Read a file that was found. */
 bool wb_unit_enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t next)
 {
 	const struct wb_program *p = wb_search_program(&u->search, place);
-	struct wb_node *n = &u->node[node];
-	bool again = n->flags & WB_GRAPH_ENTERED;
-	n->flags |= WB_GRAPH_ENTERED | (u->in_prefix ? WB_GRAPH_IN_PREFIX : 0);
+	bool sane = wb_unit_mark_entered(u, node, p);
 	wb_unit_check_verdicts(u);
 	if (!p)
 		return wb_unit_doubt(u, "exists but cannot be read", place);
@@ -148,45 +165,81 @@ bool wb_unit_enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t ne
 		return wb_unit_doubt(u, p->doubt, place);
 	if (p->flags & WB_PROGRAM_EVERY_TOKEN)
 		return wb_unit_doubt(u, "a _Pragma may change macros, which only the expanded text tells", place);
-	if (again && (u->steps += 1 + (uint64_t)p->nop) > WB_MAX_DIRECTIVES)
-		return wb_unit_doubt(u, "more directives than a sane unit has", place);
+	if (!sane)
+		return false;
 	if (u->nframe > WB_MAX_INCLUDE_DEPTH)
 		return wb_unit_doubt(u, "#include nested too deep", place);
-	if ((p->flags & WB_PROGRAM_INCBIN) ||
-	    ((p->flags & WB_PROGRAM_ASM_INCLUDE) && u->req->cmd->lang == WB_LANG_ASM_CPP))
-		n->flags |= WB_GRAPH_INCBIN;
-	n->program_flags |= p->flags & (WB_PROGRAM_DEPENDENCY | WB_PROGRAM_TARGET | WB_PROGRAM_ELIFDEF);
+	if (wb_subtree_repeat(u, node, place, next))
+		return true;
+	wb_unit_check_verdicts(u); /* it may have met new programs */
 	push_frame(u, p, node, place, next);
 	if (p->flags & WB_PROGRAM_NO_END)
 		wb_unit_failed(u, "a conditional or a comment has no end", u->search.place[place].path);
+	else
+		wb_subtree_begin(u);
 	return true;
 }
 
-/* Does the include optimisation say that there is nothing to read? Else it is going to be read. */
+void wb_unit_took_in(struct wb_unit *u, uint32_t entity, uint32_t guard, bool once)
+{
+	struct wb_entity *e = &u->search.entity[entity];
+	if ((guard && e->guard != guard) || (once && !e->once)) {
+		wb_search_change(&u->search, e);
+		e->guard = guard ? guard : e->guard;
+		e->once = e->once || once;
+	}
+}
+
+/* A file is going to be read. */
+void wb_unit_take_in(struct wb_unit *u, uint32_t place)
+{
+	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
+	if (e->included)
+		return;
+	wb_search_change(&u->search, e);
+	e->opened = place;
+	e->included = true;
+}
+
+static bool is_guarded(struct wb_unit *u, const struct wb_entity *e)
+{
+	if (!e->guard)
+		return false;
+	const struct wb_define *d = wb_macro_get(&u->macros, e->guard);
+	if (u->search.since)
+		wb_subtree_read(u, e->guard, d);
+	return d != NULL;
+}
+
+/* Does the include optimisation say that there is nothing to read? */
 static bool is_skipped(struct wb_unit *u, uint32_t place, bool import)
 {
 	struct wb_entity *e = &u->search.entity[u->search.place[place].entity];
-	bool skipped = e->once || e->imported || (e->guard && wb_macro_get(&u->macros, e->guard));
-	if (import)
-		skipped = e->included || (e->guard && wb_macro_get(&u->macros, e->guard));
-	if ((import && !e->imported) || (!skipped && !e->included)) {
+	wb_search_touch(&u->search, e);
+	if (!import)
+		return e->once || e->imported || is_guarded(u, e);
+	bool skipped = e->included || is_guarded(u, e);
+	wb_subtree_drop(u, true);
+	if (!e->imported) {
 		wb_search_change(&u->search, e);
-		e->imported = e->imported || import;
-		if (!skipped && !e->included)
-			e->opened = place;
-		e->included = e->included || !skipped;
+		e->imported = true;
 	}
 	return skipped;
+}
+
+/* #include_next in a file that lies beside its includer: clang goes on where the includer was found, gcc starts at the
+ * head of the list. */
+uint32_t wb_unit_next(const struct wb_unit *u, uint32_t next, const struct wb_found *found)
+{
+	if (found->next != WB_FOUND_BESIDE)
+		return found->next;
+	return u->req->tc->compiler == WB_COMPILER_CLANG ? next : 0;
 }
 
 static void include_file(struct wb_unit *u, const struct wb_directive *d, struct wb_found *found, bool angled)
 {
 	const struct wb_frame *f = wb_unit_top(u);
-	/* #include_next in a file that lies beside its includer: clang goes on where the includer was found, gcc starts
-	 * at the head of the list. */
-	uint32_t place = found->place, next = found->next != WB_FOUND_BESIDE              ? found->next
-					      : u->req->tc->compiler == WB_COMPILER_CLANG ? f->next
-											  : 0;
+	uint32_t place = found->place, next = wb_unit_next(u, f->next, found);
 	if (place == WB_NOWHERE) {
 		wb_unit_failed(u, "file not found", found->name);
 		u->stop = true;
@@ -199,11 +252,21 @@ static void include_file(struct wb_unit *u, const struct wb_directive *d, struct
 	uint32_t node = found->node;
 	if (node == WB_NOWHERE)
 		found->node = node = wb_unit_node(u, place);
-	struct wb_edge *edge = wb_unit_edge(u, node, kind, found->text);
-	if (is_skipped(u, place, d->op == WB_OP_IMPORT))
-		edge->skipped = true;
-	else
-		wb_unit_enter(u, node, place, next);
+	struct wb_edge *edge = wb_unit_edge(u, f->node, f->line, node, kind, found->text);
+	bool skipped = edge->skipped = is_skipped(u, place, d->op == WB_OP_IMPORT);
+	if (u->search.since)
+		wb_subtree_header(u,
+				  (struct wb_item){.op = skipped ? WB_ITEM_SKIP : WB_ITEM_ENTER,
+						   .kind = kind & 15,
+						   .angled = angled,
+						   .next = d->op == WB_OP_INCLUDE_NEXT,
+						   .line = f->line & WB_MAX_LINE,
+						   .name = found->name},
+				  found);
+	if (skipped)
+		return;
+	wb_unit_take_in(u, place);
+	wb_unit_enter(u, node, place, next);
 }
 
 void wb_unit_include(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
@@ -216,8 +279,11 @@ void wb_unit_include(struct wb_unit *u, struct wb_frame *f, const struct wb_dire
 	}
 	uint32_t name;
 	const struct wb_site_tokens *o = &f->program->operand[d->b];
+	wb_macros_watch(&u->macros, u->search.since);
 	wb_expand_begin(&u->macros, f->program->tok + o->first, o->n);
-	if (wb_unit_header_name(u, wb_expand_next(&u->macros), &name, &angled))
+	bool named = wb_unit_header_name(u, wb_expand_next(&u->macros), &name, &angled);
+	wb_unit_tell_reads(u);
+	if (named)
 		include_file(u, d, wb_unit_find(u, name, angled, include_next), angled);
 	else
 		wb_unit_macro_doubt(u);
@@ -245,7 +311,9 @@ void wb_unit_embed(struct wb_unit *u, const struct wb_directive *d)
 	}
 	uint32_t node = wb_unit_node(u, place);
 	u->node[node].flags |= WB_GRAPH_EMBED;
-	wb_unit_edge(u, node, WB_EDGE_EMBED, wb_ident_text(u->idents, name).p);
+	const struct wb_frame *f = wb_unit_top(u);
+	wb_unit_edge(u, f->node, f->line, node, WB_EDGE_EMBED, wb_ident_text(u->idents, name).p);
+	wb_subtree_drop(u, true);
 }
 
 void wb_unit_forced(struct wb_unit *u, const struct wb_forced *forced)
@@ -263,14 +331,14 @@ void wb_unit_forced(struct wb_unit *u, const struct wb_forced *forced)
 	uint32_t node = wb_unit_node(u, place), next = found->next == WB_FOUND_BESIDE ? 0 : found->next;
 	if (found->next == WB_FOUND_BESIDE && u->req->tc->compiler == WB_COMPILER_CLANG)
 		next = WB_NOWHERE;
-	struct wb_edge *e = wb_unit_edge(u, node, WB_EDGE_FORCED, found->text);
-	e->line = forced->arg;
+	struct wb_edge *e = wb_unit_edge(u, UINT32_MAX, forced->arg, node, WB_EDGE_FORCED, found->text);
 	e->in_prefix = forced->prefix;
 	if (is_skipped(u, place, false)) {
 		e->skipped = true;
 		return;
 	}
 	u->in_prefix = forced->prefix;
+	wb_unit_take_in(u, place);
 	if (wb_unit_enter(u, node, place, next)) {
 		wb_unit_top(u)->prefix = forced->prefix;
 		wb_unit_interpret(u, 1);

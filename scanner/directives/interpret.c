@@ -15,8 +15,7 @@ static bool is_name(struct wb_unit *u, uint32_t name)
 static bool is_defined(struct wb_unit *u, uint32_t name)
 {
 	const struct wb_define *d = wb_macro_get(&u->macros, name);
-	if (u->stretch.site)
-		wb_stretch_read(&u->stretch, name, d);
+	wb_unit_tell_read(u, name, d);
 	return (name > WB_WORD_XOR_EQ || is_name(u, name)) && d;
 }
 
@@ -77,28 +76,29 @@ static void push_macro(struct wb_unit *u, uint32_t name)
 	u->pushed[u->npushed++] = (struct wb_pushed){name, wb_macro_get(&u->macros, name)};
 }
 
-void wb_unit_define(struct wb_unit *u, const struct wb_program *p, const struct wb_directive *d)
+void wb_unit_define(struct wb_unit *u, const struct wb_directive *d, const struct wb_define *def)
 {
 	if (d->flags & WB_OP_TELLS_TIME)
 		u->time_macro = true;
 	if (d->b > WB_WORD_XOR_EQ || is_name(u, d->b))
-		wb_macro_define(&u->macros, d->b, &p->define[d->a]);
+		wb_macro_define(&u->macros, d->b, def);
 }
 
-static void once(struct wb_unit *u, const struct wb_frame *f)
+static void once(struct wb_unit *u, struct wb_frame *f)
 {
 	/* clang ignores it in the main file; gcc heeds it when the file includes itself. */
-	struct wb_entity *e = &u->search.entity[f->entity];
 	if (f->node == 0 && u->req->tc->compiler == WB_COMPILER_CLANG)
 		return;
-	wb_search_change(&u->search, e);
-	e->once = true;
+	f->once = true;
+	wb_unit_took_in(u, f->entity, 0, true);
 }
 
 /* Directives that are rarer than the ones of the main loop. */
 static void other(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d)
 {
 	struct wb_node *n = f->node == UINT32_MAX ? NULL : &u->node[f->node];
+	if (d->op != WB_OP_ONCE && d->op != WB_OP_LINE)
+		wb_subtree_drop(u, true);
 	switch ((enum wb_op)d->op) {
 	case WB_OP_EMBED:
 		wb_unit_embed(u, d);
@@ -138,11 +138,8 @@ static void other(struct wb_unit *u, struct wb_frame *f, const struct wb_directi
 static void leave(struct wb_unit *u)
 {
 	const struct wb_frame *f = wb_unit_top(u);
-	struct wb_entity *e = &u->search.entity[f->entity];
-	if (f->guards && e->guard != f->program->guard) {
-		wb_search_change(&u->search, e);
-		e->guard = f->program->guard;
-	}
+	wb_unit_took_in(u, f->entity, f->guards ? f->program->guard : 0, false);
+	wb_subtree_end(u);
 	if (f->prefix)
 		u->in_prefix = false;
 	u->nframe--;
@@ -156,6 +153,14 @@ static uint32_t begin_stretch(struct wb_unit *u, const struct wb_frame *f, uint3
 	if (pc == p->nop || p->op[pc].op > WB_OP_ELSE)
 		return pc;
 	return wb_stretch_begin(u, &f->site[p->nsite + site], pc);
+}
+
+static void tell_change(struct wb_unit *u, uint32_t name)
+{
+	if (u->stretch.site)
+		wb_stretch_change(&u->stretch, name);
+	else if (u->search.since)
+		wb_subtree_write(u, name);
 }
 
 /* The directives of the frame on top, up to its end, or until an #include puts another one on it. */
@@ -176,13 +181,13 @@ static void run_frame(struct wb_unit *u, struct wb_frame *f)
 			pc++;
 			if (d->b <= WB_WORD_XOR_EQ || (d->flags & WB_OP_TELLS_TIME)) {
 				u->stretch.site = NULL;
+				wb_subtree_drop(u, true);
 				f->line = d->line;
-				wb_unit_define(u, p, d);
+				wb_unit_define(u, d, &p->define[d->a]);
 				break;
 			}
 			wb_macro_define(&u->macros, d->b, &p->define[d->a]);
-			if (u->stretch.site)
-				wb_stretch_change(&u->stretch, d->b);
+			tell_change(u, d->b);
 			break;
 		case WB_OP_UNDEF:
 			pc++;
@@ -190,8 +195,7 @@ static void run_frame(struct wb_unit *u, struct wb_frame *f)
 			if (d->a <= WB_WORD_XOR_EQ && !is_name(u, d->a))
 				break;
 			wb_macro_undef(&u->macros, d->a);
-			if (u->stretch.site)
-				wb_stretch_change(&u->stretch, d->a);
+			tell_change(u, d->a);
 			break;
 		case WB_OP_IFDEF:
 		case WB_OP_IFNDEF:

@@ -103,13 +103,20 @@ void wb_macro_undef(struct wb_macros *m, uint32_t name)
 	m->slot[name] = 0;
 }
 
+void wb_macros_watch(struct wb_macros *m, bool on)
+{
+	m->reading = on;
+	m->unsteady = m->more = false;
+	m->nread = 0;
+}
+
 void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *def)
 {
 	for (size_t i = 0; i < m->nread; i++)
 		if (m->read[i].name == name)
 			return; /* nothing is defined while a condition is being evaluated */
 	if (m->nread == WB_MAX_READS)
-		m->unsteady = true;
+		m->unsteady = m->more = true;
 	else
 		m->read[m->nread++] = (struct wb_read){def, name};
 }

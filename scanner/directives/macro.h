@@ -57,7 +57,8 @@ struct wb_macros {
 	struct wb_read read[WB_MAX_READS]; /* while `reading`: every macro that was looked at */
 	size_t nread;
 	bool dead;              /* the value of what is being read does not matter: it stands behind "0 &&", say */
-	bool reading, unsteady; /* unsteady: something else was looked at too, or there are too many */
+	bool reading, unsteady; /* unsteady: something else was looked at too, or there are more */
+	bool more;
 	struct wb_stream *stream;
 	size_t nstream, base, cap;
 	struct wb_tok **block; /* pool */
@@ -80,6 +81,8 @@ void wb_macros_back(struct wb_macros *m);
 
 void wb_macro_define_slow(struct wb_macros *m, uint32_t name, const struct wb_define *d);
 void wb_macro_undef(struct wb_macros *m, uint32_t name);
+/* From now on, note every macro that is looked at, if `on`. */
+void wb_macros_watch(struct wb_macros *m, bool on);
 void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *def);
 
 static inline void wb_macro_define(struct wb_macros *m, uint32_t name, const struct wb_define *d)

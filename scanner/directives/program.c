@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { MAX_NESTING = 4096, MAX_PARAMS = 4096 };
+enum { MAX_NESTING = 4096, MAX_PARAMS = 256 };
 
 /* A conditional that is still open. */
 struct group {
@@ -122,14 +122,14 @@ static bool is_operator_name(uint32_t id)
 /* The parameters of a macro behind its "("; false: malformed. */
 static bool parameters(struct making *m, struct wb_define *d, struct wb_str *s)
 {
-	uint32_t param[256];
+	uint32_t param[MAX_PARAMS];
 	uint16_t n = 0;
 	d->flags |= WB_DEFINE_FUNCTION;
 	skip_blanks(s);
 	if (wb_str_take(s, ")"))
 		return true;
 	for (;;) {
-		if (n == sizeof param / sizeof *param)
+		if (n == MAX_PARAMS)
 			return false;
 		skip_blanks(s);
 		if (wb_str_take(s, "...")) {
@@ -157,6 +157,11 @@ static bool parameters(struct making *m, struct wb_define *d, struct wb_str *s)
 	d->nparam = n;
 	d->param = wb_arena_memdup(&m->p->arena, param, n * sizeof *param);
 	return true;
+}
+
+static bool has_hash(const char *p, size_t n, unsigned lex)
+{
+	return memchr(p, '#', n) || ((lex & WB_LEX_DIGRAPHS) && memmem(p, n, "%:", 2));
 }
 
 /* Are # and ## where they may be? */
@@ -197,7 +202,7 @@ static void define(struct making *m, struct wb_str s)
 	d.body = wb_arena_strndup(&m->p->arena, s.p, s.n);
 	if (m->lines.words && wb_text_tells_time(s.p, s.n))
 		d.flags |= WB_DEFINE_TIME;
-	bool hash = memchr(s.p, '#', s.n) || ((m->p->lex & WB_LEX_DIGRAPHS) && memmem(s.p, s.n, "%:", 2));
+	bool hash = has_hash(s.p, s.n, m->p->lex);
 	if (hash)
 		d.flags |= WB_DEFINE_PASTES;
 	m->define = grown(m->define, m->ndefine, &m->define_cap, sizeof *m->define);
@@ -242,6 +247,22 @@ const struct wb_body *wb_define_body(const struct wb_define *d, struct wb_idents
 		return body;
 	free(body); /* another thread was faster */
 	return other;
+}
+
+bool wb_define_is_sound(const struct wb_define *d, struct wb_idents *idents)
+{
+	unsigned flags = WB_DEFINE_FUNCTION | WB_DEFINE_VARIADIC | WB_DEFINE_TIME | WB_DEFINE_PASTES;
+	if ((d->flags & ~flags) || d->nparam > MAX_PARAMS || (d->nparam && !(d->flags & WB_DEFINE_FUNCTION)) ||
+	    ((d->flags & WB_DEFINE_VARIADIC) && d->nparam == 0))
+		return false;
+	for (uint16_t i = 0; i < d->nparam; i++)
+		if (d->param[i] == 0)
+			return false;
+	bool hash = has_hash(d->body, d->nbody, d->lex);
+	if (hash != !!(d->flags & WB_DEFINE_PASTES))
+		return false;
+	const struct wb_body *body = hash ? wb_define_body(d, idents) : NULL;
+	return !hash || (body && well_formed(d, body));
 }
 
 /* Lex the operand; its first token is *first. */
@@ -585,11 +606,12 @@ static void finish(struct making *m)
 	p->define = wb_arena_memdup(&p->arena, m->define, m->ndefine * sizeof *m->define);
 	p->ndefine = (uint32_t)m->ndefine;
 	p->bad = wb_arena_memdup(&p->arena, m->bad, m->nbad * sizeof *m->bad);
+	p->cut_short = m->full;
 	if (m->full)
 		p->doubt = "too many different words";
 	if (m->lines.doubt)
 		p->doubt = m->lines.doubt;
-	p->cost = p->arena.used + sizeof *p + p->ndefine * 32;
+	p->cost = wb_program_cost(p);
 	wb_lines_release(&m->lines);
 	wb_toks_release(&m->tok);
 	free(m->op);
@@ -597,6 +619,11 @@ static void finish(struct making *m)
 	free(m->define);
 	free(m->bad);
 	free(m->group);
+}
+
+size_t wb_program_cost(const struct wb_program *p)
+{
+	return p->arena.used + sizeof *p + p->ndefine * (size_t)32;
 }
 
 struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, size_t n, unsigned lex)
@@ -667,6 +694,11 @@ void wb_program_unref(struct wb_program *p)
 	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	atomic_fetch_add_explicit(&ended, 1, memory_order_acq_rel);
+	wb_program_discard(p);
+}
+
+void wb_program_discard(struct wb_program *p)
+{
 	for (uint32_t i = 0; i < p->ndefine; i++)
 		free(atomic_load_explicit(&p->define[i].tokens, memory_order_relaxed));
 	wb_arena_release(&p->arena);

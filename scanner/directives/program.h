@@ -35,6 +35,8 @@ struct wb_define {
 
 /* The tokens of the body; NULL: the table of spellings is full. Thread-safe. Lives as long as the program. */
 const struct wb_body *wb_define_body(const struct wb_define *d, struct wb_idents *idents);
+/* Is it one that wb_program_new could have made? For those that come from elsewhere. */
+bool wb_define_is_sound(const struct wb_define *d, struct wb_idents *idents);
 
 enum wb_op {
 	WB_OP_DEFINE, /* a: index of the define, b: its name */
@@ -102,7 +104,8 @@ struct wb_program {
 	struct wb_stat_id id; /* of the bytes that it was made from */
 	unsigned lex;
 	uint32_t flags;
-	bool racy; /* touched so shortly before it was read that a later change may not show: not to be kept */
+	bool racy;      /* touched so shortly before it was read that a later change may not show: not to be kept */
+	bool cut_short; /* the table of spellings was full */
 	const struct wb_directive *op;
 	uint32_t nop, nsite;
 	const struct wb_site_tokens *operand; /* by site */
@@ -122,6 +125,9 @@ struct wb_program {
 struct wb_program *wb_program_new(struct wb_idents *idents, const char *text, size_t n, unsigned lex);
 struct wb_program *wb_program_ref(struct wb_program *p);
 void wb_program_unref(struct wb_program *p); /* NULL is fine */
+/* The end of one that nobody else has seen. */
+void wb_program_discard(struct wb_program *p);
+size_t wb_program_cost(const struct wb_program *p); /* what `cost` is to be */
 /* What follows the group of the conditional at `i`. */
 uint32_t wb_program_behind(const struct wb_program *p, uint32_t i);
 /* A hash of everything but the line numbers. Numbers of spellings are part of it: comparable within one table of them.

@@ -30,17 +30,13 @@ uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
 	return plain->node;
 }
 
-struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, const char *name)
+struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t from, uint32_t line, uint32_t to, enum wb_edge_kind kind,
+			     const char *name)
 {
-	const struct wb_frame *f = &u->frame[u->nframe - 1];
 	u->edge = grown(u->edge, u->nedge, &u->edge_cap, sizeof *u->edge);
 	struct wb_edge *e = &u->edge[u->nedge++];
-	*e = (struct wb_edge){.from = f->node,
-			      .to = to,
-			      .line = f->node == UINT32_MAX ? UINT32_MAX : f->line,
-			      .name = name,
-			      .kind = (uint8_t)kind,
-			      .in_prefix = u->in_prefix};
+	*e = (struct wb_edge){
+	    .from = from, .to = to, .line = line, .name = name, .kind = (uint8_t)kind, .in_prefix = u->in_prefix};
 	return e;
 }
 

@@ -60,6 +60,7 @@ void wb_search_release(struct wb_search *s)
 	free(s->list);
 	free(s->miss);
 	free(s->undo);
+	free(s->was);
 	wb_table_release(&s->by_path);
 	wb_table_release(&s->by_name);
 	wb_table_release(&s->by_inode);
@@ -128,6 +129,22 @@ void wb_search_change(struct wb_search *s, struct wb_entity *e)
 	s->undo = grown(s->undo, s->nundo, &s->undo_cap, sizeof *s->undo);
 	s->undo[s->nundo++] =
 	    (struct wb_entity_undo){(uint32_t)(e - s->entity), e->guard, e->once, e->imported, e->included, e->twice};
+}
+
+void wb_search_note(struct wb_search *s, struct wb_entity *e)
+{
+	s->was = grown(s->was, s->nwas, &s->was_cap, sizeof *s->was);
+	s->was[s->nwas++] = (struct wb_entity_was){.entity = (uint32_t)(e - s->entity),
+						   .before = e->touched,
+						   .guard = e->guard,
+						   .first = e->first,
+						   .opened = e->opened,
+						   .met = wb_search_met(s, e->scan),
+						   .once = e->once,
+						   .imported = e->imported,
+						   .included = e->included,
+						   .twice = e->twice};
+	e->touched = s->clock;
 }
 
 static struct wb_str without_dot(struct wb_str p)
@@ -250,11 +267,13 @@ static void meet(struct wb_search *s, uint32_t place)
 {
 	struct wb_entity *e = &s->entity[s->place[place].entity];
 	if (!wb_search_met(s, e->scan)) {
+		wb_search_touch(s, e);
 		e->scan = s->scan;
 		e->once = e->imported = e->included = e->twice = false;
 		e->guard = 0;
 		e->first = place;
 	} else if (!e->twice && s->place[e->first].plain != s->place[place].plain) {
+		wb_search_touch(s, e);
 		wb_search_change(s, e);
 		e->twice = true;
 	}
@@ -399,17 +418,23 @@ static bool still_holds(struct wb_search *s, const struct wb_found *f, const str
 	return true;
 }
 
-static struct wb_found *fresh(struct wb_search *s, uint32_t i)
+static void settle(struct wb_search *s, struct wb_found *f, struct wb_quest *q)
+{
+	if (f->disk == s->disk)
+		return;
+	if (!still_holds(s, f, q))
+		resolve(s, f, q);
+	f->disk = s->disk;
+	f->scan = 0;
+}
+
+struct wb_found *wb_search_meet(struct wb_search *s, uint32_t i)
 {
 	struct wb_found *f = &s->found[i];
 	if (f->disk == s->disk && wb_search_met(s, f->scan))
 		return f;
 	struct wb_quest *q = &s->question[i];
-	if (f->disk != s->disk) {
-		if (!still_holds(s, f, q))
-			resolve(s, f, q);
-		f->disk = s->disk;
-	}
+	settle(s, f, q);
 	f->scan = s->scan;
 	f->node = WB_NOWHERE;
 	for (uint32_t k = 0; k < q->nmiss; k++)
@@ -442,14 +467,21 @@ static uint32_t search(struct wb_search *s, uint32_t origin, uint32_t name)
 
 struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name)
 {
-	return fresh(s, search(s, origin, name));
+	return wb_search_meet(s, search(s, origin, name));
+}
+
+uint32_t wb_search_resolve(struct wb_search *s, uint32_t origin, uint32_t name)
+{
+	uint32_t i = search(s, origin, name);
+	settle(s, &s->found[i], &s->question[i]);
+	return i;
 }
 
 struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name)
 {
 	if (site->key != origin)
 		*site = (struct wb_site){origin, search(s, origin, name)};
-	return fresh(s, site->value);
+	return wb_search_meet(s, site->value);
 }
 
 static bool same_dir(const struct wb_search *s, uint32_t x, uint32_t y)
@@ -559,7 +591,7 @@ static void set_program(struct wb_search *s, struct wb_entity *e, struct wb_prog
 	wb_program_unref(e->program);
 	free(e->site);
 	e->program = p;
-	e->site = p ? wb_xcalloc(2 * (size_t)p->nsite + 1, sizeof *e->site) : NULL;
+	e->site = p ? wb_xcalloc(2 * (size_t)p->nsite + 3, sizeof *e->site) : NULL;
 }
 
 const struct wb_program *wb_search_program(struct wb_search *s, uint32_t i)

@@ -38,7 +38,7 @@ struct wb_site {
 struct wb_entity {
 	uint64_t dev, ino;
 	struct wb_program *program; /* a reference; of the last time that it was needed */
-	struct wb_site *site;       /* 2 n + 1 for a program with n sites: see stretch.c */
+	struct wb_site *site;       /* 2 n + 3 for a program with n sites: see stretch.c and subtree.c */
 	uint32_t disk;              /* `program` is that of the bytes of this look at the disk */
 	uint32_t origin;            /* where the search for the last "x" in it started; 0: not known */
 	/* of one scan */
@@ -47,6 +47,14 @@ struct wb_entity {
 	uint32_t first;                       /* the place by which it was met first */
 	uint32_t opened;                      /* and read first; only once `included` */
 	bool once, imported, included, twice; /* twice: met by several names */
+	uint32_t touched;                     /* the clock when a recording (subtree.h) last had to do with it */
+};
+
+/* What an entity was before a recording had to do with it. */
+struct wb_entity_was {
+	uint32_t entity, before; /* before: its `touched` */
+	uint32_t guard, first, opened;
+	bool met, once, imported, included, twice;
 };
 
 /* Where a search starts. */
@@ -131,6 +139,9 @@ struct wb_search {
 	size_t nmiss, miss_cap, kept_miss;
 	struct wb_entity_undo *undo;
 	size_t nundo, undo_cap;
+	uint32_t since, clock; /* since: when the innermost recording began; 0: there is none */
+	struct wb_entity_was *was;
+	size_t nwas, was_cap;
 	struct wb_buf path, text; /* scratch */
 };
 
@@ -168,6 +179,10 @@ uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start);
 struct wb_found *wb_search_find(struct wb_search *s, uint32_t origin, uint32_t name);
 /* As before, when the site's own memory may know it already. */
 struct wb_found *wb_search_find_at(struct wb_search *s, struct wb_site *site, uint32_t origin, uint32_t name);
+/* The number of a search, and what is found by the present look at the disk in s->found; nothing is met. */
+uint32_t wb_search_resolve(struct wb_search *s, uint32_t origin, uint32_t name);
+/* As wb_search_find, by that number. */
+struct wb_found *wb_search_meet(struct wb_search *s, uint32_t number);
 /* The file `name` in directory `dir` (a place) alone; the place when there is such a file, else WB_NOWHERE. */
 uint32_t wb_search_in(struct wb_search *s, uint32_t dir, uint32_t name);
 /* A path by itself: the source. */
@@ -179,6 +194,14 @@ uint32_t wb_search_parent(struct wb_search *s, uint32_t place);
 const struct wb_program *wb_search_program(struct wb_search *s, uint32_t place);
 /* An entity that was met is about to change. */
 void wb_search_change(struct wb_search *s, struct wb_entity *e);
+
+/* A recording has to do with an entity: what it is now is noted. */
+void wb_search_note(struct wb_search *s, struct wb_entity *e);
+static inline void wb_search_touch(struct wb_search *s, struct wb_entity *e)
+{
+	if (e->touched < s->since)
+		wb_search_note(s, e);
+}
 
 static inline struct wb_str wb_search_text(const struct wb_search *s, uint32_t place)
 {

@@ -60,7 +60,8 @@ static void set_rules(struct wb_base *b, const struct wb_idents *idents)
 	b->predef = gcc && number(idents, b->program, "_STDC_PREDEF_H") != 0;
 }
 
-struct wb_base *wb_base_new(struct wb_idents *idents, const struct wb_toolchain *tc, enum wb_lang lang)
+struct wb_base *wb_base_new(struct wb_idents *idents, struct wb_definitions *definitions, const struct wb_toolchain *tc,
+			    enum wb_lang lang)
 {
 	struct wb_base *b = wb_xcalloc(1, sizeof *b);
 	struct wb_buf text = WB_BUF_INIT;
@@ -74,6 +75,8 @@ struct wb_base *wb_base_new(struct wb_idents *idents, const struct wb_toolchain 
 	wb_buf_addc(&text, '\n');
 	b->program = wb_program_new(idents, text.p, text.n, WB_LEX_DOLLARS | WB_LEX_LINE_COMMENTS);
 	wb_buf_release(&text);
+	b->define = wb_xcalloc(b->program->ndefine + 1, sizeof *b->define);
+	wb_definitions_unify(definitions, b->program, b->define);
 	b->builtin = wb_xcalloc(WB_WORD_D_DEFINE, sizeof *b->builtin);
 	static const uint32_t always[] = {WB_WORD_LINE, WB_WORD_FILE, WB_WORD_DATE, WB_WORD_TIME,
 					  WB_WORD_PRAGMA_OPERATOR};
@@ -94,6 +97,7 @@ void wb_base_free(struct wb_base *b)
 	if (!b)
 		return;
 	wb_program_unref(b->program);
+	free(b->define);
 	free(b->builtin);
 	free(b->key);
 	free(b);
@@ -154,8 +158,9 @@ struct wb_str wb_setup_key(struct wb_arena *a, const struct wb_base *base, const
 	return out;
 }
 
-static wb_status fill(struct wb_setup *out, struct wb_idents *idents, const struct wb_base *base,
-		      const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+static wb_status fill(struct wb_setup *out, struct wb_idents *idents, struct wb_definitions *definitions,
+		      const struct wb_base *base, const struct wb_scan_request *req, enum wb_reason *reason,
+		      struct wb_err *err)
 {
 	struct wb_shim_request shim;
 	struct wb_arena *a = &out->arena, scratch;
@@ -172,6 +177,8 @@ static wb_status fill(struct wb_setup *out, struct wb_idents *idents, const stru
 	/* The compiler's own macros come first there; the base has them already. */
 	out->macros = wb_program_new(idents, shim.predefines + req->tc->macros_len,
 				     shim.predefines_len - req->tc->macros_len, base->lex | WB_LEX_LINE_COMMENTS);
+	out->define = wb_arena_array(a, out->macros->ndefine + 1, sizeof *out->define);
+	wb_definitions_unify(definitions, out->macros, out->define);
 	out->dir = wb_arena_array(a, shim.ndir + 1, sizeof *out->dir);
 	out->ndir = shim.ndir;
 	static const enum wb_search_group group[] = {[WB_SHIM_QUOTE] = WB_SEARCH_QUOTE,
@@ -189,13 +196,14 @@ static wb_status fill(struct wb_setup *out, struct wb_idents *idents, const stru
 	return s;
 }
 
-wb_status wb_setup_make(struct wb_setup **out, struct wb_idents *idents, const struct wb_base *base,
-			const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
+wb_status wb_setup_make(struct wb_setup **out, struct wb_idents *idents, struct wb_definitions *definitions,
+			const struct wb_base *base, const struct wb_scan_request *req, enum wb_reason *reason,
+			struct wb_err *err)
 {
 	struct wb_setup *s = wb_xcalloc(1, sizeof *s);
 	atomic_init(&s->refs, 1);
 	wb_arena_init(&s->arena);
-	wb_status status = fill(s, idents, base, req, reason, err);
+	wb_status status = fill(s, idents, definitions, base, req, reason, err);
 	if (wb_is_ok(status))
 		*out = s;
 	else
@@ -223,5 +231,5 @@ uint32_t wb_setup_rules(const struct wb_setup *s)
 	const struct wb_expression_rules *r = &s->rules;
 	return (uint32_t)(r->cxx | r->operator_names << 1 | r->bool_words << 2 | r->bool_unsure << 3 |
 			  r->digit_separators << 4 | r->unsigned_char << 5 | r->unsigned_wchar << 6 |
-			  s->base->strict_comma << 7);
+			  s->base->strict_comma << 7 | s->base->tc->compiler << 8 | (unsigned)s->base->tc->major << 16);
 }

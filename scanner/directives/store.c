@@ -20,6 +20,7 @@ struct key {
 struct wb_program_store {
 	struct wb_idents *idents;
 	size_t limit, held;
+	struct wb_library *library; /* NULL: nothing outlives this process */
 	pthread_mutex_t lock;
 	struct wb_map map; /* struct key -> struct wb_program, one reference each */
 };
@@ -50,8 +51,14 @@ void wb_program_store_free(struct wb_program_store *s)
 		return;
 	drop_all(s);
 	wb_map_release(&s->map);
+	wb_library_free(s->library);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+void wb_program_store_keep(struct wb_program_store *s, struct wb_library *l)
+{
+	s->library = l;
 }
 
 /* All bytes of an open file, with a NUL behind; false: an error, or somebody writes. */
@@ -74,6 +81,21 @@ static bool read_all(int fd, const struct stat *before, char *text)
 	return wb_stat_id_eq(&a, &b);
 }
 
+/* The program of a text (with a NUL behind): known to an earlier process, or made. Small texts too: even one of a few
+ * hundred bytes takes longer to lex. */
+static struct wb_program *program_of(struct wb_program_store *s, const char *text, size_t n, unsigned lex)
+{
+	if (!s->library)
+		return wb_program_new(s->idents, text, n, lex);
+	struct wb_library_key key = wb_library_key(s->library, text, n, lex);
+	struct wb_program *p = wb_library_get(s->library, &key);
+	if (p)
+		return p;
+	p = wb_program_new(s->idents, text, n, lex);
+	wb_library_put(s->library, &key, p);
+	return p;
+}
+
 static struct wb_program *make(struct wb_program_store *s, const char *path, unsigned lex, struct wb_buf *scratch)
 {
 	struct wb_program *p = NULL;
@@ -90,7 +112,7 @@ static struct wb_program *make(struct wb_program_store *s, const char *path, uns
 		wb_buf_reserve(scratch, (size_t)st.st_size + 1);
 		char *text = scratch->p;
 		if (read_all(fd, &st, text)) {
-			p = wb_program_new(s->idents, text, (size_t)st.st_size, lex);
+			p = program_of(s, text, (size_t)st.st_size, lex);
 			p->id = wb_stat_id_of(&st);
 		}
 		close(fd);

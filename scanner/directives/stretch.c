@@ -39,6 +39,13 @@ static bool still_holds(const struct wb_unit *u, const struct memory *m)
 	return true;
 }
 
+const struct wb_read *wb_stretch_changes(const struct wb_unit *u, uint32_t memory, size_t *n)
+{
+	const struct memory *m = memory_at(u, memory);
+	*n = m->nchange;
+	return m->macro + m->nread;
+}
+
 static void apply(struct wb_unit *u, const struct memory *m)
 {
 	for (const struct wb_read *c = m->macro + m->nread, *end = c + m->nchange; c < end; c++) {
@@ -47,6 +54,28 @@ static void apply(struct wb_unit *u, const struct memory *m)
 		else
 			wb_macro_undef(&u->macros, c->name);
 	}
+}
+
+/* A stretch that was gone through belongs to the file that is being recorded. */
+static void tell_subtree(struct wb_unit *u, uint32_t at)
+{
+	const struct memory *m = memory_at(u, at);
+	for (uint32_t i = 0; i < m->nread; i++)
+		wb_subtree_read(u, m->macro[i].name, m->macro[i].def);
+	for (uint32_t i = 0; i < m->nchange; i++)
+		wb_subtree_changed(u, m->macro[m->nread + i].name);
+	if (m->nchange)
+		wb_subtree_stretch(u, at);
+}
+
+/* The same for one that cannot be kept, as far as it was recorded. */
+static void tell_subtree_singly(struct wb_unit *u)
+{
+	const struct wb_stretch *s = &u->stretch;
+	for (size_t i = 0; i < s->nread; i++)
+		wb_subtree_read(u, s->read[i].name, s->read[i].def);
+	for (size_t i = 0; i < s->nchange; i++)
+		wb_subtree_write(u, s->change[i]);
 }
 
 static void *grown(void *v, size_t n, size_t *cap, size_t size)
@@ -108,6 +137,8 @@ uint32_t wb_stretch_begin(struct wb_unit *u, struct wb_site *site, uint32_t pc)
 		if (!still_holds(u, m))
 			continue;
 		apply(u, m);
+		if (u->search.since)
+			tell_subtree(u, i);
 		return m->behind;
 	}
 	if (++s->number == 0) { /* once in four thousand million: old marks would look new */
@@ -122,6 +153,8 @@ uint32_t wb_stretch_begin(struct wb_unit *u, struct wb_site *site, uint32_t pc)
 
 void wb_stretch_never(struct wb_unit *u)
 {
+	if (u->search.since)
+		tell_subtree_singly(u);
 	*u->stretch.site = (struct wb_site){u->verdict_era, NEVER};
 	u->stretch.site = NULL;
 }
@@ -131,11 +164,11 @@ void wb_stretch_end(struct wb_unit *u, uint32_t pc)
 	struct wb_stretch *s = &u->stretch;
 	struct wb_site *site = s->site;
 	uint32_t next = site->key == u->verdict_era ? site->value : NONE;
-	s->site = NULL;
 	if (s->nread + s->nchange == 0 || s->nread > MAX_READS) {
-		*site = (struct wb_site){u->verdict_era, NEVER};
+		wb_stretch_never(u);
 		return;
 	}
+	s->site = NULL;
 	uint32_t later = next == NONE ? 0 : 1 + memory_at(u, next)->later;
 	if (later > MAX_LATER) {
 		later = 0;
@@ -158,4 +191,6 @@ void wb_stretch_end(struct wb_unit *u, uint32_t pc)
 		m->macro[m->nread + m->nchange++] = (struct wb_read){def, name};
 	}
 	*site = (struct wb_site){u->verdict_era, at};
+	if (u->search.since)
+		tell_subtree(u, at);
 }

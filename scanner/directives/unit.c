@@ -24,6 +24,7 @@ void wb_unit_release(struct wb_unit *u)
 	free(u->edge);
 	free(u->verdict);
 	wb_stretch_release(&u->stretch);
+	wb_subtrees_release(&u->subtree);
 	free(u->pushed);
 	free(u->open);
 }
@@ -50,6 +51,7 @@ void wb_unit_failed(struct wb_unit *u, const char *what, uint32_t name)
 {
 	const struct wb_frame *f = wb_unit_top(u);
 	u->failed = true;
+	wb_subtree_drop(u, true);
 	if (u->diagnostics[0])
 		return;
 	struct wb_str text = wb_ident_text(u->idents, name);
@@ -65,6 +67,7 @@ static void clear_outcome(struct wb_unit *u)
 	u->nframe = 0;
 	u->nopen = 0;
 	u->stretch.site = NULL;
+	wb_subtree_drop(u, false);
 	u->in_prefix = u->stop = u->failed = false;
 	u->doubt = u->macros.doubt = NULL;
 	u->doubt_where = u->diagnostics = "";
@@ -90,7 +93,7 @@ static void run_command_line(struct wb_unit *u)
 	for (size_t i = 0; i < base->nbuiltin; i++)
 		wb_macro_define(&u->macros, base->builtin[i].name, &base->builtin[i]);
 	for (uint32_t i = 0; i < base->program->ndefine; i++)
-		wb_macro_define(&u->macros, base->program->define[i].name, &base->program->define[i]);
+		wb_macro_define(&u->macros, base->define[i]->name, base->define[i]);
 	u->frame[u->nframe++] = (struct wb_frame){.program = macros,
 						  .node = UINT32_MAX,
 						  .place = WB_NOWHERE,
@@ -100,7 +103,7 @@ static void run_command_line(struct wb_unit *u)
 	for (uint32_t i = 0; i < macros->nop && !u->stop; i++) {
 		const struct wb_directive *d = &macros->op[i];
 		if (d->op == WB_OP_DEFINE)
-			wb_unit_define(u, macros, d);
+			wb_unit_define(u, d, setup->define[d->a]);
 		else if (d->op == WB_OP_UNDEF)
 			wb_macro_undef(&u->macros, d->a);
 		else

@@ -4,6 +4,7 @@
 #define WB_SCANNER_DIRECTIVES_UNIT_H
 
 #include "scanner/directives/setup.h"
+#include "scanner/directives/subtree.h"
 
 /* Directives: of files that are read again, by which small files could keep a thread busy for ever. A unit of LLVM has
  * some ten thousand in all. */
@@ -24,6 +25,7 @@ struct wb_frame {
 	uint32_t line;   /* of the directive that is being read */
 	bool several;    /* it goes over more than one physical line */
 	bool guards;     /* the macro of the guard was not defined when the file was entered */
+	bool once;       /* its #pragma once was met */
 	bool prefix;     /* the precompiled header's own header */
 };
 
@@ -107,7 +109,8 @@ struct wb_unit {
 	} used;
 	struct wb_prefix prefix;
 	struct wb_stretch stretch;
-	unsigned char *verdict; /* pool of verdicts, and of what stretches did */
+	struct wb_subtrees subtree;
+	unsigned char *verdict; /* pool of verdicts, and of what stretches and whole files did */
 	size_t nverdict, verdict_cap;
 	uint32_t verdict_era, rules;
 	uint64_t ended;   /* wb_programs_ended() when the verdicts were known to be good */
@@ -136,11 +139,18 @@ void wb_unit_failed(struct wb_unit *u, const char *what, uint32_t name);
 
 /* interpret.c: until the stack is down to `floor` frames. */
 void wb_unit_interpret(struct wb_unit *u, unsigned floor);
-void wb_unit_define(struct wb_unit *u, const struct wb_program *p, const struct wb_directive *d);
+void wb_unit_define(struct wb_unit *u, const struct wb_directive *d, const struct wb_define *def);
 
-/* include.c: put a file that was found on the stack; `next` is where #include_next in it starts. False: it cannot be
- * read for sure. */
+/* include.c: put a file that was found on the stack, unless what it does is known (subtree.h); `next` is where
+ * #include_next in it starts. False: it cannot be read for sure. */
 bool wb_unit_enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t next);
+/* The parts of entering and leaving that count when what a file does is known. */
+void wb_unit_take_in(struct wb_unit *u, uint32_t place);
+bool wb_unit_mark_entered(struct wb_unit *u, uint32_t node, const struct wb_program *p);
+void wb_unit_took_in(struct wb_unit *u, uint32_t entity, uint32_t guard, bool once);
+/* Where the search for a header starts, from a file in directory `dir`; where #include_next starts in what it found. */
+uint32_t wb_unit_origin(struct wb_unit *u, uint32_t dir, uint32_t next, bool angled, bool include_next);
+uint32_t wb_unit_next(const struct wb_unit *u, uint32_t next, const struct wb_found *found);
 void wb_unit_include(struct wb_unit *u, struct wb_frame *f, const struct wb_directive *d);
 void wb_unit_embed(struct wb_unit *u, const struct wb_directive *d);
 /* A file of the command line, read to its end. */
@@ -164,6 +174,9 @@ bool wb_unit_embed_parameters(struct wb_unit *u, struct wb_embed *out, bool pare
 /* condition.c: does the condition of an IF or ELIF of the current frame hold? False too when it is not understood: then
  * u->macros.doubt is set. */
 bool wb_unit_condition(struct wb_unit *u, const struct wb_directive *d);
+/* A macro was looked at; all that were since wb_macros_watch(): for what is being recorded. */
+void wb_unit_tell_read(struct wb_unit *u, uint32_t name, const struct wb_define *def);
+void wb_unit_tell_reads(struct wb_unit *u);
 /* Room in the pool; where it is. */
 uint32_t wb_unit_pool(struct wb_unit *u, size_t size);
 /* Forget verdicts that may speak of programs that are gone. */
@@ -178,6 +191,8 @@ void wb_stretch_change(struct wb_stretch *s, uint32_t name);
 void wb_stretch_end(struct wb_unit *u, uint32_t pc);
 void wb_stretch_never(struct wb_unit *u);
 void wb_stretch_release(struct wb_stretch *s);
+/* What a stretch leaves changed, by where it is in the pool. */
+const struct wb_read *wb_stretch_changes(const struct wb_unit *u, uint32_t memory, size_t *n);
 
 /* prefix.c: start from the kept state if the request begins like the unit that left it. */
 bool wb_unit_resume(struct wb_unit *u);
@@ -190,7 +205,8 @@ bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct 
 
 /* record.c */
 uint32_t wb_unit_node(struct wb_unit *u, uint32_t place);
-struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t to, enum wb_edge_kind kind, const char *name);
+struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t from, uint32_t line, uint32_t to, enum wb_edge_kind kind,
+			     const char *name);
 /* Is the result certain? WB_EUNSCANNABLE with *reason when not. */
 wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err);
 void wb_unit_graph(struct wb_graph *out, struct wb_unit *u);

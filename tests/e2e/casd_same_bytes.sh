@@ -7,7 +7,7 @@ project=$1 compiler=${2:-clang-22}
 one=$T/one two=$T/two/longer/path
 for root in "$one" "$two"; do
   case $project in
-  llvm-tools) copy_llvm_tools "$root/src" ;;
+  llvm-tools) copy_llvm_tools_part "$root/src" ;; # casd-llvm-tools builds all of it
   googletest) copy_googletest "$root/src" ;;
   esac
 done

@@ -8,7 +8,7 @@ extra=()
 
 src=$T/one/googletest build=$T/one/googletest/build
 copy_googletest "$src"
-configure googletest "$src" "$build" "$compiler" "${extra[@]}"
+probe=yes configure googletest "$src" "$build" "$compiler" "${extra[@]}"
 stats_reset
 expected=$(launched_commands "$build")
 [ "$expected" -ge 20 ] || fail "only $expected compile commands"

@@ -88,8 +88,10 @@ skip() {
 
 # Process ids of this test's daemons, found in /proc: the one whose open files or settings lie in $T.
 daemon_pids() {
-  local p exe
+  local p name exe
   for p in /proc/[0-9]*; do
+    { read -r name <"$p/comm"; } 2>/dev/null || continue
+    [ "$name" = waybilld ] || continue # costs no process
     exe=$(readlink "$p/exe" 2>/dev/null) || continue
     case ${exe% (deleted)} in
     */waybilld) ;;
@@ -244,6 +246,14 @@ copy_llvm_tools() {
   fi
 }
 
+# The quicker half of it, for tests that build it again and again: a library, unity sources, C and a generated header, with
+# three of the five precompiled headers.
+copy_llvm_tools_part() {
+  copy_llvm_tools "$1"
+  sed -i '/^add_subdirectory("ir tools")$/d; /^add_subdirectory(größe)$/d' "$1/CMakeLists.txt"
+  [ "$(grep -c '^add_subdirectory' "$1/CMakeLists.txt")" = 4 ] || fail "the CMakeLists.txt of llvm-tools is another now"
+}
+
 # Keep the copied headers of checkout $1 for the next test.
 share_llvm_headers() {
   local new
@@ -266,8 +276,30 @@ compiler_pair() {
   esac
 }
 
+# What CMake finds out about compiler $cc, $cxx: asked once, in a project without Waybill, for all tests of a run (or for this
+# test). Prints the directory that holds it; nothing when it could not be made.
+cmake_answers() {
+  local kept new
+  # another compiler or CMake under the same name is asked anew
+  kept=${E2E_SHARED:-$T}/cmake-$1-$(stat -Lc '%n %s %y' "$(command -v "$cc")" "$(command -v "$cxx")" "$(command -v cmake)" |
+    sha256sum | cut -c1-12)
+  if [ ! -d "$kept" ]; then
+    mkdir -p "${kept%/*}"
+    new=$(mktemp -d "$kept.XXXXXX")
+    mkdir "$new/src" "$new/answers"
+    printf 'cmake_minimum_required(VERSION 3.25)\nproject(answers C CXX)\n' >"$new/src/CMakeLists.txt"
+    cmake -G "$1" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -S "$new/src" -B "$new/build" >"$T/answers.log" 2>&1 || true
+    cp -r "$new"/build/CMakeFiles/[0-9]*.[0-9]* "$new/answers" &&
+      mv -T "$new/answers" "$kept" 2>/dev/null || true # or another test was faster
+    rm -rf "$new"
+  fi
+  [ ! -d "$kept" ] || echo "$kept"
+}
+
 # configure PROJECT SRC BUILD COMPILER [CMAKE ARGUMENT ...]. PROJECT is googletest, llvm-tools or other. Set
-# launcher= (empty) for a build without Waybill, generator= for another generator than Ninja.
+# launcher= (empty) for a build without Waybill, generator= for another generator than Ninja, probe=yes to have CMake try the
+# compiler, through the launcher, as it does for a user. Without, and with no flags of the test's own, it takes the answers
+# that were kept, by its own means for that.
 configure() {
   local project=$1 src=$2 build=$3 cc cxx
   compiler_pair "$4"
@@ -281,7 +313,19 @@ configure() {
     args+=(-DCMAKE_PROJECT_googletest-distribution_INCLUDE="$here/googletest_pch.cmake" -Dgtest_build_samples=ON
       -DCMAKE_BUILD_TYPE=RelWithDebInfo)
     ;;
+  llvm-tools) # ld takes five times as long with LLVM's library, and how long it takes is all that a linker is to these tests
+    if [ -n "$(command -v ld.gold)" ]; then args+=(-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=gold); fi
+    ;;
   esac
+  if [ "${probe-no}" = no ] && [ ! -e "$build/CMakeFiles" ] && [[ " $* " != *FLAGS=* ]]; then
+    local answers
+    answers=$(cmake_answers "${generator:-Ninja}")
+    if [ -n "$answers" ]; then
+      mkdir -p "$build"
+      cp -r "$answers" "$build/CMakeFiles"
+      args+=(-DCMAKE_PLATFORM_INFO_INITIALIZED=1)
+    fi
+  fi
   cmake -S "$src" -B "$build" "${args[@]}" "$@" >"$T/configure.log" 2>&1 || {
     cat "$T/configure.log" >&2
     fail "configuring $src"

@@ -7,7 +7,7 @@ compiler=${1:-clang-22}
 src="$T/one/llvm tools/ümlaut" # a path with a space and a letter outside ASCII
 build=$src/build
 copy_llvm_tools "$src"
-configure llvm-tools "$src" "$build" "$compiler"
+probe=yes configure llvm-tools "$src" "$build" "$compiler"
 stats_reset
 expected=$(launched_commands "$build")
 [ "$expected" -ge 16 ] || fail "only $expected compile commands"

@@ -45,37 +45,35 @@ peer_stop() {
 
 # ---- a small project with a precompiled header that is too large for one message, quick to build
 
-# small_project DIR
+small_sources=10 # and two more
+# small_project DIR; sets small_answer, what its program prints
 small_project() {
   local n
   mkdir -p "$1/src/include"
   cat >"$1/src/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(small C CXX)
-set(sources main.cpp plain.c)
-foreach(n RANGE 1 10)
-  list(APPEND sources f${n}.cpp)
-endforeach()
+file(GLOB sources ${CMAKE_SOURCE_DIR}/*.c ${CMAKE_SOURCE_DIR}/*.cpp)
 add_executable(app ${sources})
 target_include_directories(app PRIVATE include)
 target_precompile_headers(app PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_SOURCE_DIR}/pch.h>)
 CMAKE
-  printf '#pragma once\n#include <algorithm>\n#include <iostream>\n#include <map>\n#include <regex>\n#include <string>\n#include <vector>\n' >"$1/src/pch.h"
+  printf '#pragma once\n#include <iostream>\n#include <map>\n#include <string>\n#include <vector>\n' >"$1/src/pch.h"
   echo 'int plain(void) { return 1000; }' >"$1/src/plain.c"
   {
-    for n in $(seq 10); do echo "int f$n();"; done
+    for n in $(seq $small_sources); do echo "int f$n();"; done
     echo 'extern "C" int plain(void);'
     printf 'int main() { std::cout << plain()'
-    for n in $(seq 10); do printf ' + f%s()' "$n"; done
+    for n in $(seq $small_sources); do printf ' + f%s()' "$n"; done
     echo ' << "\n"; }'
   } >"$1/src/main.cpp"
-  for n in $(seq 10); do
+  for n in $(seq $small_sources); do
     echo "#define F$n $n" >"$1/src/include/f$n.h"
     printf '#include "f%s.h"\nint f%s() { std::map<std::string, std::vector<int>> m; m["%s"].push_back(F%s); return m.begin()->second[0]; }\n' \
       "$n" "$n" "$n" "$n" >"$1/src/f$n.cpp"
   done
+  small_answer=$((1000 + small_sources * (small_sources + 1) / 2))
 }
-small_answer=1055 # what its program prints
 
 small_configure() { # small_configure DIR: configures DIR/src in DIR/build and sets `expected`
   configure other "$1/src" "$1/build" clang-22 -DCMAKE_BUILD_TYPE=RelWithDebInfo

@@ -75,7 +75,10 @@ make_certificates >"$T/openssl.log" 2>&1 || fail "openssl: $(cat "$T/openssl.log
 
 casd_start "$T/casd"
 declare -A port
-for s in good old elsewhere strange mutual token; do port[$s]=$(casd_free_port); done
+for s in good old elsewhere strange mutual token; do
+  port[$s]=$(casd_free_port)
+  while [ "${port[$s]}" = "$casd_port" ] || [ "$(printf '%s\n' "${port[@]}" | sort | uniq -d)" ]; do port[$s]=$(casd_free_port); done
+done
 server() { # server NAME CERTIFICATE [DIRECTIVES]
   cat <<NGINX
   server {

@@ -2,40 +2,23 @@
  * again; two files mean what one of both means; a state that was kept and gone back to is the same state; what was
  * expanded to the end does not change when it is expanded again (unless "(" came to stand behind a function-like name).
  * Input: a byte of enum wb_lex_flag, then first file, line, second file, separated by NUL. */
-#include "scanner/directives/macro.h"
+#include "tests/fuzz/expansion.h"
 
-#include <stdlib.h>
-#include <string.h>
+static struct expansion world;
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct wb_idents *idents;
-static struct wb_macros macros;
-
-static void check(bool holds)
+static void run(const struct wb_program *p)
 {
-	if (!holds)
-		abort();
-}
-
-static void run(struct wb_program *p)
-{
-	for (uint32_t i = 0; i < p->nop; i++) {
-		const struct wb_directive *d = &p->op[i];
-		if (d->op == WB_OP_DEFINE)
-			wb_macro_define(&macros, p->define[d->a].name, &p->define[d->a]);
-		else if (d->op == WB_OP_UNDEF)
-			wb_macro_undef(&macros, d->a);
-	}
+	for (uint32_t i = 0; i < p->nop; i++)
+		expansion_define(&world, p, &p->op[i]);
 }
 
 /* False: a doubt. */
 static bool expand(struct wb_toks *out, const struct wb_tok *v, size_t n)
 {
-	wb_expand_begin(&macros, v, n);
-	for (struct wb_tok t; (t = wb_expand_next(&macros)).kind != WB_TOK_END;)
+	wb_expand_begin(&world.macros, v, n);
+	for (struct wb_tok t; (t = wb_expand_next(&world.macros)).kind != WB_TOK_END;)
 		wb_toks_push(out, t);
-	return macros.doubt == NULL;
+	return world.macros.doubt == NULL;
 }
 
 static bool same(const struct wb_toks *a, const struct wb_toks *b)
@@ -60,21 +43,12 @@ static void check_again(const struct wb_toks *line, bool good, const struct wb_t
 static bool names_function(const struct wb_toks *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		const struct wb_define *d = t->v[i].kind == WB_TOK_IDENT ? wb_macro_get(&macros, t->v[i].text) : NULL;
+		const struct wb_define *d =
+		    t->v[i].kind == WB_TOK_IDENT ? wb_macro_get(&world.macros, t->v[i].text) : NULL;
 		if (d && (d->flags & WB_DEFINE_FUNCTION))
 			return true;
 	}
 	return false;
-}
-
-static struct wb_program *program(const char *p, size_t n, unsigned lex)
-{
-	char *text = malloc(n + 1);
-	memcpy(text, p, n);
-	text[n] = '\0';
-	struct wb_program *made = wb_program_new(idents, text, n, lex);
-	free(text);
-	return made;
 }
 
 static const char *until_nul(const char *p, const char *end)
@@ -85,47 +59,38 @@ static const char *until_nul(const char *p, const char *end)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static unsigned runs;
 	if (size == 0)
 		return 0;
-	if (++runs % 20000 == 0) {
-		wb_macros_release(&macros);
-		wb_idents_free(idents);
-		idents = NULL;
-	}
-	if (!idents) {
-		idents = wb_idents_new();
-		wb_macros_init(&macros, idents);
-	}
+	expansion_begin(&world);
 	unsigned lex = data[0];
 	const char *first = (const char *)data + 1, *end = (const char *)data + size;
 	const char *first_end = until_nul(first, end), *line = first_end + (first_end < end);
 	const char *line_end = until_nul(line, end), *second = line_end + (line_end < end);
-	struct wb_program *a = program(first, (size_t)(first_end - first), lex);
-	struct wb_program *b = program(second, (size_t)(end - second), lex);
+	struct wb_program *a = expansion_program(&world, first, (size_t)(first_end - first), lex);
+	struct wb_program *b = expansion_program(&world, second, (size_t)(end - second), lex);
 	struct wb_toks in = {0}, alone = {0}, both = {0};
-	check(wb_tokens_lex(&in, idents, line, (size_t)(line_end - line), lex, false));
+	check(wb_tokens_lex(&in, world.idents, line, (size_t)(line_end - line), lex, false));
 
-	wb_macros_reset(&macros);
+	wb_macros_reset(&world.macros);
 	run(a);
 	bool good_alone = expand(&alone, in.v, in.n);
 	check_again(&in, good_alone, &alone);
-	wb_macros_keep(&macros);
+	wb_macros_keep(&world.macros);
 	run(b);
 	bool good = expand(&both, in.v, in.n);
 	check_again(&in, good, &both);
 	if (good && !names_function(&both))
 		check_again(&both, true, &both);
-	wb_macros_back(&macros);
+	wb_macros_back(&world.macros);
 	check_again(&in, good_alone, &alone);
 	run(b);
 	check_again(&in, good, &both);
 
-	wb_macros_reset(&macros);
+	wb_macros_reset(&world.macros);
 	run(a);
 	run(b);
 	check_again(&in, good, &both);
-	wb_expand_begin(&macros, NULL, 0);
+	expansion_end(&world);
 	wb_toks_release(&in);
 	wb_toks_release(&alone);
 	wb_toks_release(&both);

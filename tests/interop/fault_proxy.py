@@ -55,14 +55,19 @@ class Faults:
 
 class Tcp:
     def __init__(self, faults, upstream, port, seed):
-        self.faults, self.upstream, self.port = faults, upstream, port
+        self.faults, self.upstream = faults, upstream
         self.random = random.Random(seed)
         self.server, self.open = None, set()
+        # Bound for good, though nobody listens here: while the port is closed, nobody else can have it.
+        self.kept = socket.socket()
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            self.kept.setsockopt(socket.SOL_SOCKET, option, 1)
+        self.kept.bind(("127.0.0.1", port))
+        self.port = self.kept.getsockname()[1]
 
     async def listen(self):
         if self.server is None:
-            self.server = await asyncio.start_server(self.connection, "127.0.0.1", self.port, backlog=512)
-            self.port = self.server.sockets[0].getsockname()[1]
+            self.server = await asyncio.start_server(self.connection, "127.0.0.1", self.port, backlog=512, reuse_port=True)
 
     async def close(self):
         if self.server is not None:

@@ -20,6 +20,7 @@ enum soup_flag {
 	SOUP_ASM = 256,
 	SOUP_MUTATE = 512, /* some bytes are changed at random: most of such programs are wrong */
 	SOUP_EMBED = 1024,
+	SOUP_LEVELLESS = 2048, /* headers include later ones only, and do not look at how deep they are */
 };
 
 struct soup_random {

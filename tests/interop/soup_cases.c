@@ -53,6 +53,7 @@ struct world {
 	const char *compiler;
 	const struct language *lang;
 	struct wb_idents *idents;
+	struct wb_definitions *definitions;
 	struct wb_base *base;
 	struct wb_macros macros;
 };
@@ -74,7 +75,8 @@ static void world_init(struct world *w, const char *compiler, const struct langu
 	if (!wb_is_ok(s) || !wb_is_ok(wb_toolchain_get(&tc, toolchains, cmd, "/usr/bin:/bin", &reason, &err)))
 		die(&err);
 	*w = (struct world){.compiler = compiler, .lang = lang, .idents = wb_idents_new()};
-	w->base = wb_base_new(w->idents, tc, cmd->lang);
+	w->definitions = wb_definitions_new();
+	w->base = wb_base_new(w->idents, w->definitions, tc, cmd->lang);
 	wb_macros_init(&w->macros, w->idents);
 	w->macros.strict_comma = w->base->strict_comma;
 }
@@ -84,6 +86,7 @@ static void world_release(struct world *w)
 	wb_expand_begin(&w->macros, NULL, 0);
 	wb_macros_release(&w->macros);
 	wb_base_free(w->base);
+	wb_definitions_free(w->definitions);
 	wb_idents_free(w->idents);
 }
 

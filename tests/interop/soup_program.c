@@ -123,11 +123,17 @@ static void include_line(struct maker *m, unsigned file)
 {
 	unsigned k = file + 1 < HEADERS && soup_chance(&m->r, 85) ? file + 1 + soup_below(&m->r, HEADERS - file - 1)
 								  : soup_below(&m->r, HEADERS);
+	bool levelless = m->w.flags & SOUP_LEVELLESS;
+	if (levelless && file + 1 == HEADERS)
+		return;
+	if (levelless && k <= file)
+		k = file + 1 + soup_below(&m->r, HEADERS - file - 1);
 	if (m->includes == 0)
 		return;
 	m->includes--;
 	const char *p = m->prefix;
-	directive(m, "if __INCLUDE_LEVEL__ < 7");
+	if (!levelless)
+		directive(m, "if __INCLUDE_LEVEL__ < 7");
 	switch (soup_below(&m->r, 10)) {
 	case 0:
 		directive(m, "if __has_include_next(<%sh%u.h>)", p, k);
@@ -162,7 +168,8 @@ static void include_line(struct maker *m, unsigned file)
 		directive(m, "include <%sh%u.h>", p, k);
 		break;
 	}
-	directive(m, "endif");
+	if (!levelless)
+		directive(m, "endif");
 }
 
 static void text(struct maker *m)

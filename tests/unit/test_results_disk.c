@@ -1,5 +1,5 @@
 /* What changes on the disk, and a scanner that remembers: its next answer must be a fresh scanner's, and the
- * compiler's. There are no watches that could overflow; many thousand changes at once take their place. */
+ * compiler's. There are no watches that could overflow; a thousand changes at once take their place. */
 #define _GNU_SOURCE
 #include "base/fileio.h"
 #include "base/path.h"
@@ -415,10 +415,10 @@ static void test_in_haste(void **state)
 	}
 }
 
-/* A branch is switched: thousands of files are written anew, some with other content. */
+/* A branch is switched: a thousand files are written anew, some with other content. */
 static void test_many(void **state)
 {
-	enum { N = 2000, UNITS = 4 };
+	enum { N = 1000, UNITS = 2 };
 	struct oracle *o = *state;
 	struct wb_buf text = WB_BUF_INIT;
 	struct wb_err err = WB_ERR_INIT;
