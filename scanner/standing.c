@@ -309,6 +309,12 @@ static bool trusted(const struct statfs *fs)
 	return false;
 }
 
+bool wb_stand_keeps_times(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) == 0 && trusted(&fs);
+}
+
 /* The descriptor of a directory that was found; an old one is given up only with the table, for others may be using it.
  */
 static void open_directory(struct wb_look *l, struct directory *d, const char *path, const struct wb_stat_id *id)
@@ -328,7 +334,7 @@ static void open_directory(struct wb_look *l, struct directory *d, const char *p
 	}
 	atomic_store(&d->fd, -1);
 	if (!take_descriptor(s, id->dev)) {
-		d->trusted = s->mountinfo >= 0 && statfs(path, &fs) == 0 && trusted(&fs);
+		d->trusted = s->mountinfo >= 0 && wb_stand_keeps_times(path);
 		return;
 	}
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

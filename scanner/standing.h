@@ -34,6 +34,9 @@ struct wb_stand {
  * not show in it? */
 bool wb_stand_is_racy(const struct wb_stat_id *id, int64_t wall_ns);
 
+/* Is the directory on a local file system on which its times change with the names in it? */
+bool wb_stand_keeps_times(const char *path);
+
 struct wb_standing;
 
 struct wb_standing *wb_standing_new(void);

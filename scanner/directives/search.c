@@ -1,13 +1,12 @@
 #define _GNU_SOURCE
 #include "scanner/directives/search.h"
 
-#include "base/path.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define OVERLAY_DEVICE UINT64_MAX
 enum { MAX_PLACES = 1 << 20, MAX_FOUND = 1 << 22, MAX_PROBED = 1 << 24 };
 
 static void *grown(void *v, size_t n, size_t *cap, size_t size)
@@ -67,6 +66,7 @@ void wb_search_release(struct wb_search *s)
 	wb_table_release(&s->by_origin);
 	wb_table_release(&s->by_search);
 	wb_table_release(&s->by_list);
+	wb_table_release(&s->by_device);
 	wb_buf_release(&s->path);
 	wb_buf_release(&s->text);
 }
@@ -83,8 +83,10 @@ void wb_search_look(struct wb_search *s, const struct wb_scan_request *req, unsi
 		wb_search_init(s, idents, store);
 		s->era = era;
 	}
-	if (req->moment == 0 || req->moment != s->moment || req->noverlay || s->noverlay)
+	if (req->moment == 0 || req->moment != s->moment || req->noverlay || s->noverlay) {
 		s->disk++;
+		s->wall_ns = wb_clock_wall_ns();
+	}
 	s->moment = req->moment;
 	s->lex = lex;
 	s->cwd = wb_ident_put(s->idents, req->cmd->cwd, strlen(req->cmd->cwd));
@@ -147,103 +149,6 @@ void wb_search_note(struct wb_search *s, struct wb_entity *e)
 	e->touched = s->clock;
 }
 
-static struct wb_str without_dot(struct wb_str p)
-{
-	while (p.n > 2 && p.p[0] == '.' && p.p[1] == '/') {
-		p.p += 2, p.n -= 2;
-		while (p.n && *p.p == '/')
-			p.p++, p.n--;
-	}
-	return p;
-}
-
-uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n)
-{
-	uint32_t text = wb_ident_put(s->idents, path, n), cwd = n && *path == '/' ? 0 : s->cwd;
-	uint64_t key = (uint64_t)cwd << 32 | text;
-	uint32_t i = wb_table_get(&s->by_path, key);
-	if (i != WB_NOWHERE)
-		return i;
-	s->place = grown(s->place, s->nplace, &s->place_cap, sizeof *s->place);
-	s->missed = grown(s->missed, s->nplace, &s->missed_cap, sizeof *s->missed);
-	i = s->nplace++;
-	s->missed[i] = 0;
-	s->place[i] = (struct wb_place){.path = text, .cwd = cwd, .parent = WB_NOWHERE, .plain = i};
-	wb_table_put(&s->by_path, key, i);
-	struct wb_str plain = without_dot((struct wb_str){path, n});
-	if (plain.n != n) {
-		uint32_t other = wb_search_place(s, plain.p, plain.n);
-		s->place[i].plain = other;
-	}
-	return i;
-}
-
-/* The path to hand to the kernel; valid until the next call. */
-static const char *absolute(struct wb_search *s, const struct wb_place *p)
-{
-	struct wb_str path = wb_ident_text(s->idents, p->path);
-	if (p->cwd == 0)
-		return path.p;
-	struct wb_str cwd = wb_ident_text(s->idents, p->cwd);
-	wb_buf_reset(&s->path);
-	wb_buf_add(&s->path, cwd.p, cwd.n);
-	wb_buf_addc(&s->path, '/');
-	wb_buf_add(&s->path, path.p, path.n);
-	return s->path.p;
-}
-
-static bool overlaid(struct wb_search *s, struct wb_place *p, const char *path)
-{
-	struct wb_arena a;
-	bool found = false;
-	wb_arena_init(&a);
-	const char *folded = wb_path_fold(&a, path);
-	for (size_t i = 0; i < s->noverlay && !found; i++) {
-		if (strcmp(folded, wb_path_fold(&a, s->overlay[i].path)) != 0)
-			continue;
-		p->id = (struct wb_stat_id){
-		    .dev = OVERLAY_DEVICE, .ino = i + 1, .size = (int64_t)s->overlay[i].n, .mode = S_IFREG | 0444};
-		found = true;
-	}
-	wb_arena_release(&a);
-	return found;
-}
-
-/* The entity with this identity, whenever it was met. */
-static uint32_t entity_of(struct wb_search *s, const struct wb_stat_id *id)
-{
-	uint64_t key = id->ino ^ id->dev << 40;
-	uint32_t i;
-	for (;; key++) { /* two devices may make one key */
-		i = wb_table_get(&s->by_inode, key);
-		if (i == WB_NOWHERE)
-			break;
-		if (s->entity[i].dev == id->dev && s->entity[i].ino == id->ino)
-			return i;
-	}
-	s->entity = grown_in_lines(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
-	i = s->nentity++;
-	s->entity[i] = (struct wb_entity){.dev = id->dev, .ino = id->ino};
-	wb_table_put(&s->by_inode, key, i);
-	return i;
-}
-
-/* What stands at a place, by the present look at the disk. */
-static enum wb_place_state state_of(struct wb_search *s, uint32_t i)
-{
-	struct wb_place *p = &s->place[i];
-	if (p->disk == s->disk)
-		return (enum wb_place_state)p->state;
-	const char *path = absolute(s, p);
-	p->disk = s->disk;
-	p->state = WB_PLACE_MISSING;
-	if ((s->noverlay && overlaid(s, p, path)) || wb_stat_id_get(&p->id, path, true))
-		p->state = S_ISDIR(p->id.mode) ? WB_PLACE_DIRECTORY : WB_PLACE_FILE;
-	if (p->state == WB_PLACE_FILE)
-		p->entity = entity_of(s, &p->id);
-	return (enum wb_place_state)p->state;
-}
-
 static void probed_in_vain(struct wb_search *s, uint32_t place)
 {
 	s->probed = grown(s->probed, s->nprobed, &s->probed_cap, sizeof *s->probed);
@@ -279,50 +184,18 @@ static void meet(struct wb_search *s, uint32_t place)
 	}
 }
 
-uint32_t wb_search_parent(struct wb_search *s, uint32_t i)
-{
-	if (s->place[i].parent != WB_NOWHERE)
-		return s->place[i].parent;
-	struct wb_str path = wb_search_text(s, i);
-	size_t n = path.n;
-	while (n && path.p[n - 1] != '/')
-		n--;
-	while (n > 1 && path.p[n - 1] == '/')
-		n--;
-	uint32_t parent = n ? wb_search_place(s, path.p, n) : wb_search_place(s, ".", 1);
-	s->place[i].parent = parent;
-	return parent;
-}
-
 /* Is there a file? It is looked for only where its directory exists: a missing directory stands for all of it. */
 static bool file_at(struct wb_search *s, uint32_t i)
 {
 	uint32_t parent = wb_search_parent(s, i);
-	if (state_of(s, parent) == WB_PLACE_MISSING) {
+	if (wb_search_state(s, parent) == WB_PLACE_MISSING) {
 		probed_in_vain(s, parent);
 		return false;
 	}
-	if (state_of(s, i) == WB_PLACE_FILE)
+	if (wb_search_state(s, i) == WB_PLACE_FILE)
 		return true;
 	probed_in_vain(s, i);
 	return false;
-}
-
-static uint32_t place_in(struct wb_search *s, uint32_t dir, uint32_t name)
-{
-	uint64_t key = (uint64_t)dir << 32 | name;
-	uint32_t i = wb_table_get(&s->by_name, key);
-	if (i != WB_NOWHERE)
-		return i;
-	struct wb_str d = wb_search_text(s, dir), n = wb_ident_text(s->idents, name);
-	wb_buf_reset(&s->path);
-	wb_buf_add(&s->path, d.p, d.n);
-	if (d.n && d.p[d.n - 1] != '/')
-		wb_buf_addc(&s->path, '/');
-	wb_buf_add(&s->path, n.p, n.n);
-	i = wb_search_place(s, s->path.p, s->path.n);
-	wb_table_put(&s->by_name, key, i);
-	return i;
 }
 
 /* A look-up outside of any search: what it met and missed is of this scan at once. */
@@ -345,7 +218,7 @@ uint32_t wb_search_path(struct wb_search *s, const char *path, size_t n)
 
 uint32_t wb_search_in(struct wb_search *s, uint32_t dir, uint32_t name)
 {
-	return single(s, place_in(s, dir, name));
+	return single(s, wb_search_place_in(s, dir, name));
 }
 
 uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start)
@@ -366,13 +239,13 @@ static bool file_in(struct wb_search *s, uint32_t dir, uint32_t name, uint32_t a
 {
 	/* Most directories of a list do not even have the directory part of the name. */
 	if (above) {
-		uint32_t parent = place_in(s, dir, above);
-		if (state_of(s, parent) == WB_PLACE_MISSING) {
+		uint32_t parent = wb_search_place_in(s, dir, above);
+		if (wb_search_state(s, parent) == WB_PLACE_MISSING) {
 			probed_in_vain(s, parent);
 			return false;
 		}
 	}
-	*place = place_in(s, dir, name);
+	*place = wb_search_place_in(s, dir, name);
 	return file_at(s, *place);
 }
 
@@ -403,14 +276,14 @@ static void resolve(struct wb_search *s, struct wb_found *f, struct wb_quest *q)
 
 static bool still_in_vain(struct wb_search *s, uint32_t probed)
 {
-	enum wb_place_state state = state_of(s, probed & ~WB_BLOCKED);
+	enum wb_place_state state = wb_search_state(s, probed & ~WB_BLOCKED);
 	return state == (probed & WB_BLOCKED ? WB_PLACE_DIRECTORY : WB_PLACE_MISSING);
 }
 
 /* Does the disk give the same answer as before? */
 static bool still_holds(struct wb_search *s, const struct wb_found *f, const struct wb_quest *q)
 {
-	if (f->disk == 0 || (f->place != WB_NOWHERE && state_of(s, f->place) != WB_PLACE_FILE))
+	if (f->disk == 0 || (f->place != WB_NOWHERE && wb_search_state(s, f->place) != WB_PLACE_FILE))
 		return false;
 	for (uint32_t i = 0; i < q->nmiss; i++)
 		if (!still_in_vain(s, s->probed[q->miss + i]))
@@ -558,7 +431,7 @@ bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_
 			if (len > 1 && list[i].path[len - 1] == '/')
 				len--;
 			uint32_t place = wb_search_place(s, list[i].path, len);
-			enum wb_place_state state = state_of(s, place);
+			enum wb_place_state state = wb_search_state(s, place);
 			if (state == WB_PLACE_DIRECTORY)
 				v[n++] = (struct entry){place, group >= WB_SEARCH_SYSTEM};
 			else if (state == WB_PLACE_FILE)
@@ -598,7 +471,7 @@ const struct wb_program *wb_search_program(struct wb_search *s, uint32_t i)
 {
 	struct wb_place *p = &s->place[i];
 	struct wb_entity *e = &s->entity[p->entity];
-	bool overlay = p->id.dev == OVERLAY_DEVICE;
+	bool overlay = p->id.dev == WB_OVERLAY_DEVICE;
 	if (e->program && e->program->lex == s->lex) {
 		if (e->disk != s->disk && !overlay && !e->program->racy && wb_stat_id_eq(&e->program->id, &p->id))
 			e->disk = s->disk;
@@ -617,7 +490,7 @@ const struct wb_program *wb_search_program(struct wb_search *s, uint32_t i)
 		program->id = p->id;
 		free(text);
 	} else {
-		program = wb_program_store_get(s->store, absolute(s, p), &p->id, s->lex, &s->text);
+		program = wb_program_store_get(s->store, wb_search_absolute(s, p), &p->id, s->lex, &s->text);
 	}
 	set_program(s, e, program);
 	e->disk = program ? s->disk : 0;

@@ -15,13 +15,16 @@
 enum wb_place_state { WB_PLACE_MISSING, WB_PLACE_FILE, WB_PLACE_DIRECTORY };
 
 struct wb_place {
-	uint32_t path;   /* as the compiler would spell it */
-	uint32_t cwd;    /* what a relative path starts at; 0 when absolute */
-	uint32_t parent; /* the place of its directory, WB_NOWHERE before it is needed */
-	uint32_t plain;  /* the place without a leading "./", often itself */
-	uint32_t disk;   /* by which look at the disk the following were found out */
-	uint8_t state;   /* enum wb_place_state */
-	uint32_t entity; /* of a file */
+	uint32_t path;    /* as the compiler would spell it */
+	uint32_t cwd;     /* what a relative path starts at; 0 when absolute */
+	uint32_t parent;  /* the place of its directory, WB_NOWHERE before it is needed */
+	uint32_t plain;   /* the place without a leading "./", often itself */
+	uint32_t disk;    /* by which look at the disk the following were found out */
+	uint8_t state;    /* enum wb_place_state */
+	bool is_link;     /* a symbolic link was seen there */
+	uint32_t entity;  /* of a file */
+	uint32_t version; /* of a directory: another number when anything about it is different; 0: that says nothing */
+	uint32_t bound;   /* the version of its directory in which the name was missing; 0: it must be looked for */
 	/* of the plain place: by which scan it has a row in the graph, which row, and by which it is among the misses
 	 */
 	uint32_t node_scan, node, miss_scan;
@@ -80,8 +83,9 @@ struct wb_quest {
 	uint32_t above;       /* the directory part of the name; 0: none */
 	uint32_t miss, nmiss; /* in wb_search.probed */
 };
-#define WB_BLOCKED      (1u << 31)
-#define WB_FOUND_BESIDE (UINT32_MAX - 1)
+#define WB_OVERLAY_DEVICE UINT64_MAX /* of a file that exists in memory only */
+#define WB_BLOCKED        (1u << 31)
+#define WB_FOUND_BESIDE   (UINT32_MAX - 1)
 
 struct wb_search_dirs {     /* a search list */
 	uint32_t *dir;      /* places of directories */
@@ -102,6 +106,8 @@ struct wb_search {
 	uint32_t cwd;
 	uint32_t disk;     /* the present look at the disk */
 	uint64_t moment;   /* that of the last request; 0 */
+	int64_t wall_ns;   /* when the look began, on the clock of file times */
+	uint32_t versions; /* given to directories */
 	uint32_t era;      /* changes when everything is forgotten */
 	uint32_t replaced; /* how often a file's program gave way to another one */
 	unsigned lex;
@@ -131,6 +137,7 @@ struct wb_search {
 	struct wb_table by_inode;  /* -> entity */
 	struct wb_table by_origin; /* (list, directory or start) -> origin */
 	struct wb_table by_search; /* (origin, name) -> found */
+	struct wb_table by_device; /* -> does it keep the times of directories? */
 	struct wb_table by_list;   /* a hash over the directories -> list */
 	uint32_t *gone;            /* plain places of its directories that do not exist */
 	size_t ngone, gone_cap;
@@ -171,8 +178,15 @@ bool wb_search_use(struct wb_search *s, const struct wb_search_list *list, size_
 /* For another scan in the same look at the disk: the list that is in use, again. */
 void wb_search_use_again(struct wb_search *s);
 
-/* The place of a path as spelled. */
+/* place.c: the place of a path as spelled; of a name in a directory; the directory that holds a place. */
 uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n);
+uint32_t wb_search_place_in(struct wb_search *s, uint32_t dir, uint32_t name);
+uint32_t wb_search_parent(struct wb_search *s, uint32_t place);
+/* What stands there by the present look at the disk. May move the table of places. */
+enum wb_place_state wb_search_state(struct wb_search *s, uint32_t place);
+/* The path to hand to the kernel; valid until the next call of any of these. */
+const char *wb_search_absolute(struct wb_search *s, const struct wb_place *p);
+
 /* The origin of #include <>, of #include "" in a file of directory `dir`, of #include_next. */
 uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start);
 /* Search from `origin`. Borrowed until the next search; the place, if any, has been met. */
@@ -187,8 +201,6 @@ struct wb_found *wb_search_meet(struct wb_search *s, uint32_t number);
 uint32_t wb_search_in(struct wb_search *s, uint32_t dir, uint32_t name);
 /* A path by itself: the source. */
 uint32_t wb_search_path(struct wb_search *s, const char *path, size_t n);
-/* The directory that holds a place. */
-uint32_t wb_search_parent(struct wb_search *s, uint32_t place);
 /* What a place that is a file holds; NULL: it cannot be read. Borrowed until the next look at the disk. place.id is
  * that of the bytes. */
 const struct wb_program *wb_search_program(struct wb_search *s, uint32_t place);

@@ -1,6 +1,7 @@
 /* soup_again — what the directive engine remembers of one unit must not show in the next. Random programs, each with
  * many sources that include its headers in another order and after other macros, are scanned by one engine, one after
- * the other and twice; the graphs must be those of an engine that has never seen anything.
+ * the other and more than once, while the disk changes now and then; the graphs must be those of an engine that has
+ * never seen anything.
  *
  *   soup_again [--seed N] [--programs N] [--first N]
  *
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SOURCES = 12, MAX_WORDS = 400 };
+enum { SOURCES = 12, PHASES = 4, MAX_WORDS = 400 };
 
 static const struct setting {
 	const char *compiler, *standard, *suffix;
@@ -169,6 +170,57 @@ static void write_files(struct wb_arena *a, const struct soup_program *p)
 	}
 }
 
+/* Change something on the disk: where headers are looked for, and what they are. */
+static void disturb(struct wb_arena *a, struct soup_random *r, const struct soup_program *p)
+{
+	static const char *const in[] = {"a/", "b/", "s/", ""};
+	struct wb_err err = WB_ERR_INIT;
+	const struct soup_file *f = &p->file[1 + soup_below(r, (unsigned)p->nfile - 1)];
+	const struct soup_file *other = &p->file[1 + soup_below(r, (unsigned)p->nfile - 1)];
+	const char *path = wb_path_join(a, dir, f->name), *aside = wb_path_join(a, dir, "aside");
+	const char *b = wb_path_join(a, dir, "b"), *made = wb_path_join(a, dir, "made.h");
+	switch (soup_below(r, 6)) {
+	case 0: /* another file of that name, perhaps in an earlier directory */
+		path = wb_arena_printf(a, "%s/%s%s", dir, in[soup_below(r, 4)], wb_path_basename(f->name));
+		unlink(path);
+		wb_file_write(path, other->text.p, other->text.n, 0644, &err);
+		break;
+	case 1:
+		unlink(path);
+		break;
+	case 2: /* replaced by rename */
+		need(wb_file_write(made, other->text.p, other->text.n, 0644, &err), &err);
+		if (rename(made, path) != 0)
+			unlink(made);
+		break;
+	case 3: /* a link that leads nowhere yet */
+		unlink(path);
+		if (symlink("../late.h", path) != 0)
+			return; /* its directory is aside */
+		break;
+	case 4: /* where it leads */
+		path = wb_path_join(a, dir, "late.h");
+		if (unlink(path) != 0)
+			need(wb_file_write(path, other->text.p, other->text.n, 0644, &err), &err);
+		break;
+	default: /* a directory goes and comes back */
+		if (rename(b, aside) != 0)
+			rename(aside, b);
+		break;
+	}
+}
+
+/* Nothing of the program is left behind. */
+static void tidy(struct wb_arena *a, const struct soup_program *p)
+{
+	static const char *const in[] = {"a/", "b/", "s/", ""};
+	rename(wb_path_join(a, dir, "aside"), wb_path_join(a, dir, "b"));
+	unlink(wb_path_join(a, dir, "late.h"));
+	for (size_t i = 0; i < p->nfile; i++)
+		for (size_t k = 0; k < 4; k++)
+			unlink(wb_arena_printf(a, "%s/%s%s", dir, in[k], wb_path_basename(p->file[i].name)));
+}
+
 static void command(struct wb_command *cmd, const struct wb_toolchain **tc, struct wb_arena *a, const struct setting *s,
 		    const char *more, const char *file)
 {
@@ -207,31 +259,37 @@ static unsigned run(uint64_t seed, unsigned long number, unsigned long *good, un
 		need(wb_file_write(wb_path_join(&a, dir, name), text.p, text.n, 0644, &err), &err);
 		command(&cmd[i], &tc[i], &a, s, more[soup_below(&r, 4)], name);
 	}
-	usleep(2 * WB_FACTS_RACY_NS / 1000);
-	/* First of all, for the end of an engine makes the others forget much. */
-	struct outcome want[SOURCES];
-	for (unsigned i = 0; i < SOURCES; i++) {
-		struct wb_scan_engine *new;
-		need(wb_engine_directives_new(&new, NULL, &err), &err);
-		scan(&want[i], &a, new, &cmd[i], tc[i], 1);
-		new->free(new);
-	}
 	need(wb_engine_directives_new(&engine, NULL, &err), &err);
-	for (unsigned i = 0; i < 4 * SOURCES; i++) {
-		unsigned k = i < SOURCES ? i : soup_below(&r, SOURCES);
-		struct outcome got;
-		scan(&got, &a, engine, &cmd[k], tc[k], 1 + i / (2 * SOURCES));
-		++*units;
-		*good += want[k].good && !want[k].g.failed;
-		const char *what = difference(&a, &got, &want[k]);
-		if (!what)
-			continue;
-		printf("program %lu (%s %s), scan %u of u%u: %s\n", number, s->compiler, s->standard, i, k, what);
-		wrong++;
+	for (unsigned phase = 0; phase < PHASES; phase++) {
+		for (unsigned n = phase ? 1 + soup_below(&r, 3) : 0; n > 0; n--)
+			disturb(&a, &r, &p);
+		if (soup_chance(&r, 60))
+			usleep(3 * WB_FACTS_RACY_NS / 2000);
+		/* First of all, for the end of an engine makes the others forget much. */
+		struct outcome want[SOURCES];
+		for (unsigned i = 0; i < SOURCES; i++) {
+			struct wb_scan_engine *new;
+			need(wb_engine_directives_new(&new, NULL, &err), &err);
+			scan(&want[i], &a, new, &cmd[i], tc[i], 1);
+			new->free(new);
+		}
+		for (unsigned i = 0; i < 2 * SOURCES; i++) {
+			unsigned k = i < SOURCES ? i : soup_below(&r, SOURCES);
+			struct outcome got;
+			scan(&got, &a, engine, &cmd[k], tc[k], phase + 1);
+			++*units;
+			*good += want[k].good && !want[k].g.failed;
+			const char *what = difference(&a, &got, &want[k]);
+			if (!what)
+				continue;
+			printf("program %lu (%s %s), phase %u, scan %u of u%u: %s\n", number, s->compiler, s->standard,
+			       phase, i, k, what);
+			wrong++;
+		}
 	}
 	engine->free(engine);
-	for (size_t i = 0; i < p.nfile && !wrong; i++)
-		unlink(wb_path_join(&a, dir, p.file[i].name));
+	if (!wrong)
+		tidy(&a, &p);
 	wb_arena_release(&a);
 	return wrong;
 }
