@@ -185,6 +185,24 @@ void *wb_xaligned(size_t align, size_t n)
 	return p;
 }
 
+void *wb_xgrow_full(void *v, size_t *cap, size_t size)
+{
+	*cap = *cap ? 2 * *cap : 256;
+	return wb_xrealloc(v, *cap * size);
+}
+
+void *wb_xgrow_lines(void *v, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return v;
+	*cap = *cap ? 2 * *cap : 256;
+	void *out = wb_xaligned(64, *cap * size);
+	if (n)
+		memcpy(out, v, n * size);
+	free(v);
+	return out;
+}
+
 char *wb_xstrdup(const char *s)
 {
 	char *p = strdup(s);

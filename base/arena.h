@@ -38,4 +38,13 @@ void *wb_xrealloc(void *p, size_t n);
 void *wb_xaligned(size_t align, size_t n);
 char *wb_xstrdup(const char *s);
 
+/* An array of *cap elements, of which n are in use, with room for one more. */
+void *wb_xgrow_full(void *v, size_t *cap, size_t size);
+static inline void *wb_xgrow(void *v, size_t n, size_t *cap, size_t size)
+{
+	return n < *cap ? v : wb_xgrow_full(v, cap, size);
+}
+/* The same for elements that divide a cache line, or fill it: none lies in two. */
+void *wb_xgrow_lines(void *v, size_t n, size_t *cap, size_t size);
+
 #endif

@@ -1,9 +1,10 @@
 /* scan_reask.c — what it costs to ask for scans again when nothing has changed: CPU time a unit with a look at the disk
  * of its own, and without one (the rest: checks and unpacking); memory of what is kept.
  *
- *	scan_reask [-n PASSES] [-f MIN_FILES] COMPILE_COMMANDS_JSON
+ *	scan_reask [-n PASSES] [-f MIN_FILES] [-k FILE] COMPILE_COMMANDS_JSON
  *
- * -f: only units with at least so many files. */
+ * -f: only units with at least so many files. -k: keep the programs of texts in FILE, as a daemon does, and do no more
+ * than a first scan: with what FILE holds already. */
 #define _GNU_SOURCE
 #include "scanner/compile_database.h"
 #include "scanner/facts.h"
@@ -89,11 +90,14 @@ static double pass(struct wb_scanner *s, struct unit *unit, size_t n, uint64_t m
 int main(int argc, char **argv)
 {
 	int passes = 5, least = 0;
-	for (int c; (c = getopt(argc, argv, "n:f:")) != -1;) {
+	const char *keep = NULL;
+	for (int c; (c = getopt(argc, argv, "n:f:k:")) != -1;) {
 		if (c == 'n')
 			passes = atoi(optarg);
 		else if (c == 'f')
 			least = atoi(optarg);
+		else if (c == 'k')
+			keep = optarg;
 		else
 			return 2;
 	}
@@ -105,11 +109,16 @@ int main(int argc, char **argv)
 	wb_arena_init(&a);
 	if (optind >= argc || !wb_is_ok(wb_facts_new(&facts, NULL, &err)) ||
 	    !wb_is_ok(wb_toolchains_new(&toolchains, facts, getenv("WAYBILL_TOOLCHAINS"), &err)) ||
-	    !wb_is_ok(wb_scanner_new(&scanner, getenv("WAYBILL_TEST_SHIM"), &err)))
+	    !wb_is_ok(wb_scanner_new(&scanner, getenv("WAYBILL_TEST_SHIM"), &err)) ||
+	    (keep && !wb_is_ok(wb_scanner_keep(scanner, keep, "scan_reask", &err))))
 		die(&err);
 	struct unit *unit = NULL;
 	size_t n = read_units(&unit, &a, toolchains, argv[optind]), kept = 0;
 	printf("first scan, nothing kept: %9.1f us\n", pass(scanner, unit, n, 1, true));
+	if (keep) {
+		wb_scanner_free(scanner);
+		return 0;
+	}
 	for (size_t i = 0; i < n; i++)
 		if (unit[i].good && unit[i].nfile >= (uint32_t)least)
 			unit[kept++] = unit[i];

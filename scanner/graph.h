@@ -3,6 +3,7 @@
 #ifndef WB_SCANNER_GRAPH_H
 #define WB_SCANNER_GRAPH_H
 
+#include "scanner/doubt.h"
 #include "scanner/facts.h"
 
 #include <stdbool.h>
@@ -66,7 +67,7 @@ struct wb_graph {
 	    *diagnostics;   /* its text; "" when there was nothing to say. Not for users: the compiler speaks to them */
 	bool modules;       /* saw `import`, `module` or #pragma clang module */
 	const char *engine; /* which one made it; static text */
-	const char *doubt;  /* why an engine that was asked first was not sure; NULL: it answered. Static text */
+	enum wb_doubt doubt; /* why an engine that was asked first was not sure; NONE: it answered */
 };
 
 #endif

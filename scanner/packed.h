@@ -14,8 +14,9 @@ struct wb_packed {
 	uint32_t nfile, nedge, nmiss;
 	uint32_t misses_at, edges_at; /* in data; the files come first */
 	bool modules;
-	uint32_t diagnostics;       /* a number of `texts`; 0: none */
-	const char *engine, *doubt; /* static text */
+	uint32_t diagnostics; /* a number of `texts`; 0: none */
+	const char *engine;   /* static text */
+	enum wb_doubt doubt;
 	size_t n;
 	uint8_t data[];
 };

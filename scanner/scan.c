@@ -7,24 +7,19 @@
 #include "scanner/directives/engine_directives.h"
 #include "scanner/results.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* In the order of preference: the first that does not refuse answers. */
 static wb_status (*const make_engine[])(struct wb_scan_engine **out, const char *shim,
 					struct wb_err *err) = {wb_engine_directives_new, wb_engine_clang_new};
-enum { ENGINES = sizeof make_engine / sizeof *make_engine, MAX_DOUBTS = 256 };
+enum { ENGINES = sizeof make_engine / sizeof *make_engine };
 
 struct wb_scanner {
 	struct wb_scan_engine *engine[ENGINES];
 	struct wb_results *results;
-	pthread_mutex_t lock; /* of the following */
-	struct {
-		const char *what;
-		uint64_t count;
-	} doubt[MAX_DOUBTS];
-	size_t ndoubt;
+	atomic_uint_fast64_t doubted[WB_DOUBT_COUNT];
 };
 
 wb_status wb_scan_doubt(enum wb_reason *reason, struct wb_err *err, const char *what, const char *where)
@@ -39,7 +34,6 @@ static wb_status scan_anew(void *ctx, struct wb_graph *out, struct wb_arena *a, 
 wb_status wb_scanner_new(struct wb_scanner **out, const char *shim, struct wb_err *err)
 {
 	struct wb_scanner *s = wb_xcalloc(1, sizeof *s);
-	pthread_mutex_init(&s->lock, NULL);
 	for (size_t i = 0; i < ENGINES; i++) {
 		wb_status status = make_engine[i](&s->engine[i], shim, err);
 		if (!wb_is_ok(status)) {
@@ -61,7 +55,6 @@ void wb_scanner_free(struct wb_scanner *s)
 	for (size_t i = 0; i < ENGINES; i++)
 		if (s->engine[i])
 			s->engine[i]->free(s->engine[i]);
-	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -123,35 +116,14 @@ static void add_pch_misses(struct wb_graph *g, struct wb_arena *a, const struct 
 	g->nmiss += n;
 }
 
-static void count_doubt(struct wb_scanner *s, const char *what)
-{
-	size_t i = 0;
-	pthread_mutex_lock(&s->lock);
-	while (i < s->ndoubt && strcmp(s->doubt[i].what, what) != 0)
-		i++;
-	if (i < MAX_DOUBTS) {
-		s->doubt[i].what = what;
-		s->doubt[i].count++;
-		s->ndoubt += i == s->ndoubt;
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
 struct wb_results *wb_scanner_results(struct wb_scanner *s)
 {
 	return s->results;
 }
 
-bool wb_scanner_fallback(struct wb_scanner *s, size_t i, const char **what, uint64_t *count)
+uint64_t wb_scanner_fallback(const struct wb_scanner *s, enum wb_doubt d)
 {
-	pthread_mutex_lock(&s->lock);
-	bool there = i < s->ndoubt;
-	if (there) {
-		*what = s->doubt[i].what;
-		*count = s->doubt[i].count;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return there;
+	return atomic_load_explicit(&s->doubted[d], memory_order_relaxed);
 }
 
 /* The first engine that is sure; one that is asked for by name is asked alone. */
@@ -159,14 +131,14 @@ static wb_status ask_engines(struct wb_graph *out, struct wb_arena *a, struct wb
 			     const struct wb_scan_request *req, enum wb_reason *reason, struct wb_err *err)
 {
 	wb_status status = {WB_EUNSCANNABLE};
-	const char *doubt = NULL;
+	enum wb_doubt doubt = WB_DOUBT_NONE;
 	bool named = req->engine && req->engine[0];
 	*reason = WB_REASON_ENGINE;
 	for (size_t i = 0; i < ENGINES; i++) {
 		struct wb_scan_engine *e = s->engine[i];
 		if (named && strcmp(req->engine, e->name) != 0)
 			continue;
-		*out = (struct wb_graph){.doubt = NULL};
+		*out = (struct wb_graph){.doubt = WB_DOUBT_NONE};
 		status = e->scan(e, out, a, req, reason, err);
 		if (status.code != WB_EUNSCANNABLE) {
 			out->engine = e->name;
@@ -174,8 +146,8 @@ static wb_status ask_engines(struct wb_graph *out, struct wb_arena *a, struct wb
 		}
 		if (named || i + 1 == ENGINES)
 			break;
-		doubt = out->doubt ? out->doubt : wb_reason_text(*reason);
-		count_doubt(s, doubt);
+		doubt = out->doubt;
+		atomic_fetch_add_explicit(&s->doubted[doubt], 1, memory_order_relaxed);
 	}
 	out->doubt = doubt;
 	return status;

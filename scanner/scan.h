@@ -81,7 +81,7 @@ wb_status wb_scan(struct wb_graph *out, struct wb_arena *a, struct wb_scanner *s
 struct wb_results;
 struct wb_results *wb_scanner_results(struct wb_scanner *s);
 
-/* How often the first engine was not sure, by what it doubted: *what is static text. False: there are no more. */
-bool wb_scanner_fallback(struct wb_scanner *s, size_t i, const char **what, uint64_t *count);
+/* How often the first engine was not sure because of `d`. Thread-safe. */
+uint64_t wb_scanner_fallback(const struct wb_scanner *s, enum wb_doubt d);
 
 #endif

@@ -113,7 +113,7 @@ static wb_status make_scan(struct wb_plan *p, struct wb_arena *a, struct wb_serv
 
 	if (s->stats) { /* `waybilld scan` counts nothing */
 		wb_stats_add(s->stats, WB_COUNT_SCANS, 1);
-		wb_stats_add(s->stats, WB_COUNT_SCAN_FALLBACKS, p->graph.doubt != NULL);
+		wb_stats_add(s->stats, WB_COUNT_SCAN_FALLBACKS, p->graph.doubt != WB_DOUBT_NONE);
 	}
 	if (!wb_is_ok(st))
 		return settle(p, st, reason, err);

@@ -189,11 +189,13 @@ static void print_reasons(struct wb_buf *out, const struct wb_stats *s,
 
 static void print_doubts(struct wb_buf *out, struct wb_scanner *scanner)
 {
-	const char *what;
-	uint64_t n;
+	for (int d = 1; scanner && d < WB_DOUBT_COUNT; d++) {
+		uint64_t n = wb_scanner_fallback(scanner, (enum wb_doubt)d);
 
-	for (size_t i = 0; scanner && wb_scanner_fallback(scanner, i, &what, &n); i++)
-		wb_buf_addf(out, "  %-20s %6" PRIu64 "   %s\n", "", n, what);
+		if (n > 0)
+			wb_buf_addf(out, "  %-20s %6" PRIu64 "   %s\n", wb_doubt_name((enum wb_doubt)d), n,
+				    wb_doubt_text((enum wb_doubt)d));
+	}
 }
 
 void wb_stats_print(struct wb_buf *out, const struct wb_stats *s, struct wb_scanner *scanner, int64_t store_bytes,
@@ -250,14 +252,16 @@ static void json_reasons(struct wb_buf *out, const char *key, const struct wb_st
 
 static void json_doubts(struct wb_buf *out, struct wb_scanner *scanner)
 {
-	const char *what;
-	uint64_t n;
+	const char *comma = "";
 
 	wb_buf_adds(out, "\"scan_doubts\": {");
-	for (size_t i = 0; scanner && wb_scanner_fallback(scanner, i, &what, &n); i++) {
-		wb_buf_adds(out, i ? ", " : "");
-		wb_buf_add_json(out, what, strlen(what));
-		wb_buf_addf(out, ": %" PRIu64, n);
+	for (int d = 1; scanner && d < WB_DOUBT_COUNT; d++) {
+		uint64_t n = wb_scanner_fallback(scanner, (enum wb_doubt)d);
+
+		if (n == 0)
+			continue;
+		wb_buf_addf(out, "%s\"%s\": %" PRIu64, comma, wb_doubt_name((enum wb_doubt)d), n);
+		comma = ", ";
 	}
 	wb_buf_adds(out, "}, ");
 }

@@ -29,14 +29,14 @@ static bool balanced(struct wb_unit *u, struct wb_tok *t)
 {
 	struct wb_macros *m = &u->macros;
 	if (!is_punct(*t, WB_P_LPAREN))
-		return wb_expand_doubt(m, "a parameter of #embed without its (");
+		return wb_expand_doubt(m, WB_DOUBT_EMBED_PARAMETER);
 	for (unsigned depth = 1; depth;) {
 		*t = wb_expand_next(m);
 		depth += is_punct(*t, WB_P_LPAREN);
 		depth -= is_punct(*t, WB_P_RPAREN);
 		if (t->kind == WB_TOK_END || depth > 2 || spells(u, *t, "[") || spells(u, *t, "]") ||
 		    spells(u, *t, "{") || spells(u, *t, "}"))
-			return wb_expand_doubt(m, "a parameter of #embed that is not understood");
+			return wb_expand_doubt(m, WB_DOUBT_EMBED_PARAMETER);
 	}
 	*t = wb_expand_next(m);
 	return !m->doubt;
@@ -47,11 +47,11 @@ static bool amount(struct wb_unit *u, struct wb_tok *t, uint64_t *value)
 {
 	bool negative;
 	if (!is_punct(*t, WB_P_LPAREN))
-		return wb_expand_doubt(&u->macros, "a parameter of #embed without its (");
+		return wb_expand_doubt(&u->macros, WB_DOUBT_EMBED_PARAMETER);
 	if (!wb_expression_operand(value, &negative, t, &u->macros, &u->setup->rules))
 		return false;
 	if (negative || !is_punct(*t, WB_P_RPAREN))
-		return wb_expand_doubt(&u->macros, "a parameter of #embed that is not understood");
+		return wb_expand_doubt(&u->macros, WB_DOUBT_EMBED_PARAMETER);
 	*t = wb_expand_next(&u->macros);
 	return true;
 }
@@ -68,7 +68,7 @@ static int parameter(struct wb_unit *u, struct wb_tok *t)
 	if (spells(u, *t, "::")) {
 		*t = wb_expand_next(&u->macros);
 		if (t->kind != WB_TOK_IDENT)
-			return wb_expand_doubt(&u->macros, "a parameter of #embed without a name") - 1;
+			return wb_expand_doubt(&u->macros, WB_DOUBT_EMBED_PARAMETER) - 1;
 		s = wb_ident_text(u->idents, t->text);
 		if (n >= 0 && (size_t)n < sizeof text)
 			snprintf(text + n, sizeof text - (size_t)n, "::%.*s", (int)s.n, s.p);
@@ -91,18 +91,18 @@ bool wb_unit_embed_parameters(struct wb_unit *u, struct wb_embed *out, bool pare
 	struct wb_tok t = wb_expand_next(m);
 	while (!m->doubt && t.kind != WB_TOK_END && !(parenthesised && is_punct(t, WB_P_RPAREN))) {
 		if (t.kind != WB_TOK_IDENT)
-			return wb_expand_doubt(m, "a parameter of #embed without a name");
+			return wb_expand_doubt(m, WB_DOUBT_EMBED_PARAMETER);
 		int which = parameter(u, &t);
 		if (m->doubt)
 			return false;
 		if (which >= 0 && seen[which])
-			return wb_expand_doubt(m, "a parameter of #embed that is there twice");
+			return wb_expand_doubt(m, WB_DOUBT_EMBED_PARAMETER);
 		if (which >= 0)
 			seen[which] = true;
 		if (which == 0)
 			out->limited = true;
 		if (which < 0 && !parenthesised)
-			return wb_expand_doubt(m, "a parameter of #embed that is not known");
+			return wb_expand_doubt(m, WB_DOUBT_EMBED_UNKNOWN);
 		out->unknown = out->unknown || which < 0;
 		if (which == 0 || which == 1) {
 			if (!amount(u, &t, which == 0 ? &out->limit : &out->offset))
@@ -112,7 +112,7 @@ bool wb_unit_embed_parameters(struct wb_unit *u, struct wb_embed *out, bool pare
 		}
 	}
 	if (parenthesised && !is_punct(t, WB_P_RPAREN))
-		return wb_expand_doubt(m, "__has_embed without its )");
+		return wb_expand_doubt(m, WB_DOUBT_EMBED_PARAMETER);
 	return !m->doubt;
 }
 
@@ -133,7 +133,7 @@ static struct wb_tok angled_name(struct wb_unit *u, struct wb_macros *m)
 		t = wb_expand_raw(m);
 		struct wb_str s = wb_ident_text(u->idents, t.text);
 		if (t.kind == WB_TOK_END || (n > 0 && (t.flags & WB_TOK_SPACE)) || n + s.n > sizeof text) {
-			wb_expand_doubt(m, "a header name in <> that is not understood");
+			wb_expand_doubt(m, WB_DOUBT_HEADER_NAME_ANGLED);
 			break;
 		}
 		memcpy(text + n, s.p, s.n);
@@ -148,7 +148,7 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 	struct wb_embed parameters = {0};
 	uint32_t header, place;
 	if (!is_punct(wb_expand_raw(m), WB_P_LPAREN))
-		return wb_expand_doubt(m, "__has_include without its (");
+		return wb_expand_doubt(m, WB_DOUBT_HAS_INCLUDE);
 	struct wb_tok first = wb_expand_at_angle(m) ? angled_name(u, m) : wb_expand_next(m);
 	if (!wb_unit_header_name(u, first, &header, &angled))
 		return false;
@@ -158,7 +158,7 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 		if (parameters.unknown)
 			return value(name, out, 0);
 	} else if (!is_punct(wb_expand_raw(m), WB_P_RPAREN)) {
-		return wb_expand_doubt(m, "__has_include without its ), or with more than a name");
+		return wb_expand_doubt(m, WB_DOUBT_HAS_INCLUDE);
 	}
 	/* gcc does not look for a file there (libcpp's skip_eval), and says 0 even when the macro around is not all
 	 * skipped; clang does. */
@@ -192,7 +192,7 @@ static bool has_file(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 			     wb_ident_text(u->idents, header).p);
 	}
 	uint32_t found = embed ? amount_left(&parameters, (uint64_t)u->search.place[place].id.size, &sure) : 1;
-	return sure ? value(name, out, found) : wb_expand_doubt(m, "__has_embed with a limit beyond the file's end");
+	return sure ? value(name, out, found) : wb_expand_doubt(m, WB_DOUBT_HAS_EMBED_LIMIT);
 }
 
 /* clang expands macros in the operands of some questions; gcc in all. clang/lib/Lex/PPMacroExpansion.cpp. */
@@ -209,28 +209,28 @@ static bool operand_of(struct wb_unit *u, struct wb_macros *m, uint32_t word, ui
 	size_t n = 0;
 	bool expand = expands_operand(u, word);
 	if (!is_punct(wb_expand_raw(m), WB_P_LPAREN))
-		return wb_expand_doubt(m, "a question to the compiler without its (");
+		return wb_expand_doubt(m, WB_DOUBT_QUESTION);
 	for (unsigned depth = 1;;) {
 		struct wb_tok t = expand ? wb_expand_next(m) : wb_expand_raw(m);
 		if (m->doubt || t.kind == WB_TOK_END)
-			return wb_expand_doubt(m, "a question to the compiler without its )");
+			return wb_expand_doubt(m, WB_DOUBT_QUESTION);
 		if (is_punct(t, WB_P_RPAREN) && --depth == 0)
 			break;
 		depth += is_punct(t, WB_P_LPAREN);
 		if (t.kind == WB_TOK_VALUE)
-			return wb_expand_doubt(m, "a question within a question");
+			return wb_expand_doubt(m, WB_DOUBT_QUESTION_NESTED);
 		struct wb_str s = wb_ident_text(u->idents, t.text);
 		bool apart = (t.flags & WB_TOK_SPACE) && n && t.kind == WB_TOK_IDENT &&
 			     wb_is_word_byte((unsigned char)text[n - 1], 0);
 		if (n + s.n + apart >= sizeof text)
-			return wb_expand_doubt(m, "a question to the compiler that is too long");
+			return wb_expand_doubt(m, WB_DOUBT_QUESTION_SIZE);
 		if (apart)
 			text[n++] = ' ';
 		memcpy(text + n, s.p, s.n);
 		n += s.n;
 	}
 	*id = wb_ident_put(u->idents, text, n);
-	return *id || wb_expand_doubt(m, "too many different words");
+	return *id || wb_expand_doubt(m, WB_DOUBT_LIMIT_WORDS);
 }
 
 static bool question(struct wb_unit *u, struct wb_macros *m, struct wb_tok name, struct wb_tok *out)
@@ -253,7 +253,7 @@ static bool question(struct wb_unit *u, struct wb_macros *m, struct wb_tok name,
 		if (u->open[i].word == name.text && u->open[i].operand == operand)
 			return value(name, out, 0);
 	if (u->nopen == MAX_OPEN)
-		return wb_expand_doubt(m, "too many questions to the compiler");
+		return wb_expand_doubt(m, WB_DOUBT_QUESTION_COUNT);
 	if (u->nopen == u->open_cap) {
 		u->open_cap = u->open_cap ? 2 * u->open_cap : 64;
 		u->open = wb_xrealloc(u->open, u->open_cap * sizeof *u->open);
@@ -266,7 +266,7 @@ static bool line_known(const struct wb_unit *u, struct wb_macros *m)
 {
 	const struct wb_frame *f = &u->frame[u->nframe - 1];
 	if (f->several || (f->program->flags & WB_PROGRAM_LINE_DIRECTIVE))
-		return wb_expand_doubt(m, "__LINE__ or __FILE__ where lines are renumbered or spliced");
+		return wb_expand_doubt(m, WB_DOUBT_LINE_OR_FILE);
 	return true;
 }
 
@@ -274,7 +274,7 @@ static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name
 {
 	struct wb_frame *f = wb_unit_top(u);
 	if (f->node == UINT32_MAX || !line_known(u, m))
-		return wb_expand_doubt(m, "__FILE__ on the command line");
+		return wb_expand_doubt(m, WB_DOUBT_FILE_ON_COMMAND);
 	u->file_macro = true;
 	wb_subtree_drop(u, true);
 	uint32_t place = f->place;
@@ -286,11 +286,11 @@ static bool file_name(struct wb_unit *u, struct wb_macros *m, struct wb_tok name
 	if (name.text == WB_WORD_FILE_NAME)
 		path = wb_path_basename(path);
 	if (strpbrk(path, "\"\\"))
-		return wb_expand_doubt(m, "a file name that needs escapes");
+		return wb_expand_doubt(m, WB_DOUBT_FILE_ESCAPES);
 	const char *text = wb_arena_printf(u->arena, "\"%s\"", path);
 	*out =
 	    (struct wb_tok){wb_ident_put(u->idents, text, strlen(text)), WB_TOK_STRING, name.flags & WB_TOK_SPACE, 0};
-	return out->text || wb_expand_doubt(m, "too many different words");
+	return out->text || wb_expand_doubt(m, WB_DOUBT_LIMIT_WORDS);
 }
 
 bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct wb_tok *out)
@@ -309,13 +309,13 @@ bool wb_unit_builtin(void *ctx, struct wb_macros *m, struct wb_tok name, struct 
 		wb_subtree_drop(u, true);
 		return value(name, out, u->nframe - 1);
 	case WB_WORD_COUNTER:
-		return wb_expand_doubt(m, "__COUNTER__ in a directive: what text expands counts too");
+		return wb_expand_doubt(m, WB_DOUBT_COUNTER);
 	case WB_WORD_DATE:
 	case WB_WORD_TIME:
 	case WB_WORD_TIMESTAMP:
-		return wb_expand_doubt(m, "the time in a directive");
+		return wb_expand_doubt(m, WB_DOUBT_TIME);
 	case WB_WORD_PRAGMA_OPERATOR:
-		return wb_expand_doubt(m, "_Pragma in a directive");
+		return wb_expand_doubt(m, WB_DOUBT_PRAGMA_IN_DIRECTIVE);
 	case WB_WORD_HAS_INCLUDE:
 	case WB_WORD_HAS_INCLUDE_NEXT:
 	case WB_WORD_HAS_EMBED:

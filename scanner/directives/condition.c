@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_VERDICTS ((size_t)96 << 20) /* bytes of one thread */
 enum { MAX_LATER = 3 };
 #define UNSTEADY (UINT32_MAX - 1)
 #define NONE     UINT32_MAX
@@ -13,7 +12,7 @@ enum { MAX_LATER = 3 };
 void wb_unit_check_verdicts(struct wb_unit *u)
 {
 	uint64_t now = wb_programs_ended();
-	if (now == u->ended && u->nverdict <= MAX_VERDICTS)
+	if (now == u->ended && u->nverdict <= u->pool_limit)
 		return;
 	u->ended = now;
 	u->nverdict = 0;

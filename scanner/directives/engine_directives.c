@@ -1,17 +1,25 @@
 #include "scanner/directives/engine_directives.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "scanner/directives/unit.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#define STORE_LIMIT (256ULL << 20)
+#define STORE_LIMIT  (256ULL << 20)
+#define POOL_LIMIT   ((size_t)96 << 20)  /* of one worker's memories */
+#define POOLS_LIMIT  ((size_t)768 << 20) /* of those of all */
+#define KEEP_IDLE_NS (300 * INT64_C(1000000000))
 enum { MAX_SETUPS = 4096 };
 enum { MAX_ROUNDS = 32 }; /* of scanning and asking the compiler; a header's conditions nest a few deep */
 
+/* What one thread at a time uses, and what it remembers of the units before: a hundred megabytes for LLVM. So there are
+ * no more than can run at once, and those that are not needed for long go. */
 struct worker {
 	struct wb_unit unit;
+	int64_t used_ns;
 	struct worker *next;
 };
 
@@ -21,7 +29,9 @@ struct engine {
 	struct wb_program_store *store;
 	struct wb_definitions *definitions;
 	pthread_mutex_t lock; /* of what follows */
-	struct worker *idle;
+	struct worker *idle;  /* the one that was used last comes first */
+	unsigned nworker, max_worker;
+	pthread_cond_t freed;
 	struct wb_base *bases;
 	uint32_t nbase;
 	struct wb_map setups; /* wb_setup_key -> struct wb_setup, one reference each */
@@ -31,23 +41,48 @@ struct engine {
 static struct worker *take_worker(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
+	while (!e->idle && e->nworker == e->max_worker)
+		pthread_cond_wait(&e->freed, &e->lock);
 	struct worker *w = e->idle;
 	if (w)
 		e->idle = w->next;
+	else
+		e->nworker++;
 	pthread_mutex_unlock(&e->lock);
 	if (!w) {
 		w = wb_xcalloc(1, sizeof *w);
 		wb_unit_init(&w->unit, e->idents, e->store);
+		w->unit.pool_limit =
+		    POOLS_LIMIT / e->max_worker < POOL_LIMIT ? POOLS_LIMIT / e->max_worker : POOL_LIMIT;
 	}
 	return w;
 }
 
+static void free_worker(struct worker *w)
+{
+	wb_unit_release(&w->unit);
+	free(w);
+}
+
 static void give_back(struct engine *e, struct worker *w)
 {
+	struct worker *old = NULL;
 	pthread_mutex_lock(&e->lock);
+	w->used_ns = wb_clock_ns();
 	w->next = e->idle;
 	e->idle = w;
+	struct worker **last = &e->idle;
+	while ((*last)->next)
+		last = &(*last)->next;
+	if (w->used_ns - (*last)->used_ns > KEEP_IDLE_NS) {
+		old = *last;
+		*last = NULL;
+		e->nworker--;
+	}
+	pthread_cond_signal(&e->freed);
 	pthread_mutex_unlock(&e->lock);
+	if (old)
+		free_worker(old);
 }
 
 static const struct wb_base *base_of(struct engine *e, const struct wb_scan_request *req)
@@ -87,6 +122,7 @@ static wb_status ask(struct wb_unit *u, struct wb_arena *a, enum wb_reason *reas
 	}
 	wb_status s = wb_toolchain_ask(u->req->tc, q, u->nopen, err);
 	if (!wb_is_ok(s)) {
+		u->doubt = WB_DOUBT_QUESTION_FAILED;
 		*reason = WB_REASON_SCAN_DOUBT;
 		s.code = WB_EUNSCANNABLE;
 	}
@@ -135,9 +171,8 @@ static wb_status scan_with(struct wb_unit *u, struct wb_graph *out, struct wb_ar
 			break;
 		}
 		if (round == MAX_ROUNDS) {
-			*reason = WB_REASON_SCAN_DOUBT;
-			s = wb_fail(err, WB_EUNSCANNABLE, "%s: questions to the compiler without end",
-				    req->cmd->source);
+			u->doubt = WB_DOUBT_QUESTION_COUNT;
+			s = wb_scan_doubt(reason, err, wb_doubt_text(u->doubt), req->cmd->source);
 			break;
 		}
 		s = ask(u, a, reason, err);
@@ -156,9 +191,13 @@ static wb_status scan(struct wb_scan_engine *base, struct wb_graph *out, struct 
 {
 	struct engine *e = (struct engine *)base;
 	struct wb_setup *setup;
-	WB_TRY(setup_of(&setup, e, a, req, reason, err));
+	wb_status s = setup_of(&setup, e, a, req, reason, err);
+	if (!wb_is_ok(s)) {
+		out->doubt = WB_DOUBT_COMMAND;
+		return s;
+	}
 	struct worker *w = take_worker(e);
-	wb_status s = scan_with(&w->unit, out, a, req, setup, reason, err);
+	s = scan_with(&w->unit, out, a, req, setup, reason, err);
 	give_back(e, w);
 	wb_setup_unref(setup);
 	return s;
@@ -211,8 +250,7 @@ static void engine_free(struct wb_scan_engine *base)
 	struct engine *e = (struct engine *)base;
 	for (struct worker *w = e->idle, *next; w; w = next) {
 		next = w->next;
-		wb_unit_release(&w->unit);
-		free(w);
+		free_worker(w);
 	}
 	forget_setups(e);
 	wb_map_release(&e->setups);
@@ -223,6 +261,7 @@ static void engine_free(struct wb_scan_engine *base)
 	wb_definitions_free(e->definitions);
 	wb_program_store_free(e->store);
 	wb_idents_free(e->idents);
+	pthread_cond_destroy(&e->freed);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -235,6 +274,9 @@ wb_status wb_engine_directives_new(struct wb_scan_engine **out, const char *shim
 	e->base = (struct wb_scan_engine){
 	    .name = "directives", .scan = scan, .shape = shape, .check = check, .keep = keep, .free = engine_free};
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->freed, NULL);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	e->max_worker = cpus > 0 ? (unsigned)cpus : 1;
 	wb_map_init(&e->setups);
 	e->idents = wb_idents_new();
 	e->definitions = wb_definitions_new();

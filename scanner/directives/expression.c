@@ -18,7 +18,7 @@ struct eval {
 	bool no_defined;
 };
 
-static bool doubt(struct eval *e, const char *why)
+static bool doubt(struct eval *e, enum wb_doubt why)
 {
 	return wb_expand_doubt(e->m, why);
 }
@@ -97,13 +97,13 @@ static bool number(struct eval *e, struct wb_str s, struct value *out)
 		if (d >= base)
 			break;
 		if (__builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)d, &v))
-			return doubt(e, "a number of more than 64 bits");
+			return doubt(e, WB_DOUBT_NUMBER_SIZE);
 	}
 	if (base != 10 && base != 8 && i == digits)
-		return doubt(e, "a number that is not understood");
+		return doubt(e, WB_DOUBT_NUMBER);
 	bool u;
 	if (!is_integer_suffix(s.p + i, s.n - i, &u))
-		return doubt(e, "a number that is not an integer constant");
+		return doubt(e, WB_DOUBT_NUMBER);
 	*out = (struct value){v, u || v > INT64_MAX};
 	return true;
 }
@@ -115,13 +115,13 @@ static bool character(struct eval *e, struct wb_str *s, unsigned *value)
 	unsigned char c = (unsigned char)*s->p;
 	s->p++, s->n--;
 	if (c >= 0x80)
-		return doubt(e, "a character constant beyond ASCII");
+		return doubt(e, WB_DOUBT_CHARACTER_ASCII);
 	if (c != '\\') {
 		*value = c;
 		return true;
 	}
 	if (s->n == 0)
-		return doubt(e, "a character constant that is not understood");
+		return doubt(e, WB_DOUBT_CHARACTER);
 	unsigned v = 0;
 	if (*s->p == 'x') {
 		s->p++, s->n--;
@@ -129,7 +129,7 @@ static bool character(struct eval *e, struct wb_str *s, unsigned *value)
 		for (; s->n && digit_of(*s->p) < 16; s->p++, s->n--, n++)
 			v = v * 16 + (unsigned)digit_of(*s->p);
 		if (n == 0 || n > 2)
-			return doubt(e, "a character constant that is not understood");
+			return doubt(e, WB_DOUBT_CHARACTER);
 		*value = v;
 		return true;
 	}
@@ -137,11 +137,11 @@ static bool character(struct eval *e, struct wb_str *s, unsigned *value)
 		for (size_t n = 0; n < 3 && s->n && digit_of(*s->p) < 8; s->p++, s->n--, n++)
 			v = v * 8 + (unsigned)digit_of(*s->p);
 		*value = v;
-		return v < 256 || doubt(e, "a character constant that is not understood");
+		return v < 256 || doubt(e, WB_DOUBT_CHARACTER);
 	}
 	const char *which = strchr(from, *s->p);
 	if (!which || which - from >= (int)sizeof to - 1)
-		return doubt(e, "a character constant that is not understood");
+		return doubt(e, WB_DOUBT_CHARACTER);
 	s->p++, s->n--;
 	*value = (unsigned char)to[which - from];
 	return true;
@@ -153,29 +153,29 @@ static bool character_constant(struct eval *e, struct wb_str s, struct value *ou
 	while (s.n && *s.p != '\'')
 		s.p++, s.n--, prefix.n++;
 	if (s.n < 3 || s.p[s.n - 1] != '\'')
-		return doubt(e, "a character constant that is not understood");
+		return doubt(e, WB_DOUBT_CHARACTER);
 	s.p++, s.n -= 2;
 	unsigned v[4];
 	size_t n = 0;
 	for (; s.n; n++)
 		if (n == 4 || !character(e, &s, &v[n]))
-			return doubt(e, "a character constant that is not understood");
+			return doubt(e, WB_DOUBT_CHARACTER);
 	if (n == 1 && (prefix.n == 0 || v[0] < 128)) {
 		bool is_signed = prefix.n == 0 && !e->rules->unsigned_char;
 		int64_t c = is_signed ? (int8_t)v[0] : (int64_t)v[0];
 		/* The type matters where it is unsigned: u'' and U'' are, of u8'' it depends on the standard. */
 		if (prefix.n == 2)
-			return doubt(e, "a character constant with the prefix u8");
+			return doubt(e, WB_DOUBT_CHARACTER_PREFIX);
 		bool wide_unsigned = prefix.n == 1 && (*prefix.p != 'L' || e->rules->unsigned_wchar);
 		*out = (struct value){(uint64_t)c, wide_unsigned};
 		return true;
 	}
 	if (prefix.n)
-		return doubt(e, "a character constant with a prefix");
+		return doubt(e, WB_DOUBT_CHARACTER_PREFIX);
 	uint32_t all = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (v[i] >= 128)
-			return doubt(e, "a character constant beyond ASCII");
+			return doubt(e, WB_DOUBT_CHARACTER_ASCII);
 		all = all << 8 | v[i];
 	}
 	*out = (struct value){(uint64_t)(int64_t)(int32_t)all, false};
@@ -192,12 +192,12 @@ static bool defined(struct eval *e, struct value *out)
 	if (parenthesised)
 		t = wb_expand_raw(e->m);
 	if (t.kind != WB_TOK_IDENT || (e->rules->operator_names && t.text >= WB_WORD_AND && t.text <= WB_WORD_XOR_EQ))
-		return doubt(e, "`defined` without a name");
+		return doubt(e, WB_DOUBT_DEFINED);
 	*out = (struct value){wb_macro_read(e->m, t.text) != NULL, false};
 	if (parenthesised) {
 		t = wb_expand_raw(e->m);
 		if (t.kind != WB_TOK_PUNCT || t.aux != WB_P_RPAREN)
-			return doubt(e, "`defined` without its )");
+			return doubt(e, WB_DOUBT_DEFINED);
 	}
 	next(e);
 	return true;
@@ -207,18 +207,18 @@ static bool identifier(struct eval *e, struct value *out)
 {
 	uint32_t name = e->tok.text;
 	if (name == WB_WORD_DEFINED)
-		return e->no_defined ? doubt(e, "`defined` in the operand of a parameter") : defined(e, out);
+		return e->no_defined ? doubt(e, WB_DOUBT_EMBED_PARAMETER) : defined(e, out);
 	if (name == WB_WORD_VA_ARGS || name == WB_WORD_VA_OPT)
-		return doubt(e, "__VA_ARGS__ outside of a macro");
+		return doubt(e, WB_DOUBT_VA_ARGS);
 	uint64_t v = 0;
 	if (name == WB_WORD_TRUE || name == WB_WORD_FALSE) {
 		if (e->rules->bool_unsure)
-			return doubt(e, "true and false in a version of C that may or may not know them");
+			return doubt(e, WB_DOUBT_TRUE_FALSE);
 		v = name == WB_WORD_TRUE && e->rules->bool_words;
 	}
 	next(e);
 	if (at(e, WB_P_LPAREN))
-		return doubt(e, "a function-like macro that is not defined");
+		return doubt(e, WB_DOUBT_FUNCTION_UNDEFINED);
 	*out = (struct value){v, false};
 	return true;
 }
@@ -250,13 +250,13 @@ static bool primary(struct eval *e, struct value *out)
 		if (!ternary(e, out))
 			return false;
 		if (!at(e, WB_P_RPAREN))
-			return doubt(e, "a condition without its )");
+			return doubt(e, WB_DOUBT_CONDITION_CLOSE);
 		next(e);
 		return true;
 	default:
 		break;
 	}
-	return doubt(e, e->m->doubt ? e->m->doubt : "a condition that is not understood");
+	return doubt(e, WB_DOUBT_CONDITION);
 }
 
 static bool unary(struct eval *e, struct value *out)
@@ -265,7 +265,7 @@ static bool unary(struct eval *e, struct value *out)
 	if (code != WB_P_NOT && code != WB_P_COMPL && code != WB_P_MINUS && code != WB_P_PLUS)
 		return primary(e, out);
 	if (++e->depth > MAX_NESTING)
-		return doubt(e, "a condition nested too deep");
+		return doubt(e, WB_DOUBT_LIMIT_CONDITION);
 	next(e);
 	if (!unary(e, out))
 		return false;
@@ -294,13 +294,13 @@ static bool divide(struct eval *e, unsigned code, struct value a, struct value b
 {
 	if (b.v == 0) {
 		*out = (struct value){0, u};
-		return e->dead || doubt(e, "division by zero");
+		return e->dead || doubt(e, WB_DOUBT_DIVISION_BY_ZERO);
 	}
 	if (u) {
 		out->v = code == WB_P_SLASH ? a.v / b.v : a.v % b.v;
 	} else if (a.v == (uint64_t)INT64_MIN && b.v == UINT64_MAX) {
 		if (!e->dead)
-			return doubt(e, "a division that overflows");
+			return doubt(e, WB_DOUBT_DIVISION_OVERFLOW);
 		out->v = 0;
 	} else {
 		int64_t x = (int64_t)a.v, y = (int64_t)b.v;
@@ -315,7 +315,7 @@ static bool shift(struct eval *e, unsigned code, struct value a, struct value b,
 	out->u = a.u;
 	if (b.v >= 64) { /* also a negative count */
 		out->v = 0;
-		return e->dead || doubt(e, "a shift by more than 63");
+		return e->dead || doubt(e, WB_DOUBT_SHIFT);
 	}
 	if (code == WB_P_SHL)
 		out->v = a.v << b.v;
@@ -377,7 +377,7 @@ static bool apply(struct eval *e, unsigned code, struct value a, struct value b,
 static bool binary(struct eval *e, int least, struct value *out)
 {
 	if (++e->depth > MAX_NESTING)
-		return doubt(e, "a condition nested too deep");
+		return doubt(e, WB_DOUBT_LIMIT_CONDITION);
 	if (!unary(e, out))
 		return false;
 	for (int s; (s = strength(e)) >= least && s > 0;) {
@@ -402,7 +402,7 @@ static bool binary(struct eval *e, int least, struct value *out)
 static bool ternary(struct eval *e, struct value *out)
 {
 	if (++e->depth > MAX_NESTING)
-		return doubt(e, "a condition nested too deep");
+		return doubt(e, WB_DOUBT_LIMIT_CONDITION);
 	if (!binary(e, 1, out))
 		return false;
 	if (at(e, WB_P_QUESTION)) {
@@ -414,7 +414,7 @@ static bool ternary(struct eval *e, struct value *out)
 			return false;
 		e->dead -= !holds;
 		if (!at(e, WB_P_COLON))
-			return doubt(e, "a condition without its :");
+			return doubt(e, WB_DOUBT_CONDITION_COLON);
 		e->dead += holds;
 		next(e);
 		if (!ternary(e, &no))
@@ -439,7 +439,7 @@ bool wb_expression_evaluate(bool *out, struct wb_macros *m, const struct wb_expr
 	if (m->doubt)
 		return false;
 	if (e.tok.kind != WB_TOK_END)
-		return doubt(&e, "a condition that is not understood");
+		return doubt(&e, WB_DOUBT_CONDITION);
 	*out = v.v != 0;
 	return true;
 }

@@ -17,7 +17,7 @@ static uint32_t origin(struct wb_unit *u, bool angled, bool include_next, uint32
 {
 	struct wb_frame *f = wb_unit_top(u);
 	if (include_next && f->next != WB_NOWHERE && *wb_ident_text(u->idents, name).p == '/')
-		wb_unit_doubt(u, "#include_next of an absolute path", f->place);
+		wb_unit_doubt(u, WB_DOUBT_INCLUDE_NEXT, f->place);
 	if (angled || (include_next && f->next != WB_NOWHERE))
 		return wb_unit_origin(u, f->dir, f->next, angled, include_next);
 	if (f->origin)
@@ -52,7 +52,7 @@ uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
 	const struct wb_frame *f = wb_unit_top(u);
 	struct wb_str text = wb_ident_text(u->idents, name);
 	if (u->setup->embed_dirs || u->req->tc->compiler == WB_COMPILER_GCC || u->req->tc->major < 19)
-		wb_unit_doubt(u, "#embed with directories of its own, or by a compiler that may not know it", f->place);
+		wb_unit_doubt(u, WB_DOUBT_EMBED, f->place);
 	if (text.n && *text.p == '/')
 		return wb_search_path(&u->search, text.p, text.n);
 	if (angled)
@@ -61,7 +61,7 @@ uint32_t wb_unit_find_embed(struct wb_unit *u, uint32_t name, bool angled)
 	 * clang/lib/Lex/PPDirectives.cpp. */
 	const char *dir = real_directory(u, f);
 	if (!dir) {
-		wb_unit_doubt(u, "#embed in a file that a symbolic link leads to", f->place);
+		wb_unit_doubt(u, WB_DOUBT_EMBED_LINK, f->place);
 		return WB_NOWHERE;
 	}
 	const char *path = wb_arena_printf(u->arena, "%s/%s", dir, text.p);
@@ -89,17 +89,17 @@ bool wb_unit_header_name(struct wb_unit *u, struct wb_tok first, uint32_t *name,
 			if (t.kind == WB_TOK_PUNCT && t.aux == WB_P_GT && !blank)
 				break;
 			if (t.kind == WB_TOK_END || t.kind == WB_TOK_VALUE || blank || text.n > 4096) {
-				wb_expand_doubt(m, "a header name in <> that macros make is not understood");
+				wb_expand_doubt(m, WB_DOUBT_HEADER_NAME_ANGLED);
 				break;
 			}
 			s = wb_ident_text(u->idents, t.text);
 			wb_buf_add(&text, s.p, s.n);
 		}
 	} else {
-		wb_expand_doubt(m, "no header name where one is needed");
+		wb_expand_doubt(m, WB_DOUBT_HEADER_NAME_MISSING);
 	}
 	if (!m->doubt && (text.n == 0 || memchr(text.p, '\\', text.n) || memchr(text.p, '\0', text.n)))
-		wb_expand_doubt(m, "a header name that compilers may read in different ways");
+		wb_expand_doubt(m, WB_DOUBT_HEADER_NAME);
 	*name = m->doubt ? 0 : wb_ident_put(u->idents, text.p, text.n);
 	wb_buf_release(&text);
 	return *name != 0;
@@ -124,7 +124,7 @@ static void push_frame(struct wb_unit *u, const struct wb_program *p, uint32_t n
 	uint32_t beside = place;
 	if (tc->compiler == WB_COMPILER_CLANG) {
 		if (e->first != e->opened && ((tc->major > 16 && tc->major < 19) || embeds(u)))
-			wb_unit_doubt(u, "a file that was met by two names", place);
+			wb_unit_doubt(u, WB_DOUBT_TWO_NAMES, place);
 		beside = tc->major > 16 ? e->opened : e->first;
 	}
 	uint32_t dir = wb_search_parent(s, beside);
@@ -150,7 +150,7 @@ bool wb_unit_mark_entered(struct wb_unit *u, uint32_t node, const struct wb_prog
 		n->flags |= WB_GRAPH_INCBIN;
 	n->program_flags |= p->flags & (WB_PROGRAM_DEPENDENCY | WB_PROGRAM_TARGET | WB_PROGRAM_ELIFDEF);
 	return !again || (u->steps += 1 + (uint64_t)p->nop) <= WB_MAX_DIRECTIVES ||
-	       wb_unit_doubt(u, "more directives than a sane unit has", n->place);
+	       wb_unit_doubt(u, WB_DOUBT_LIMIT_DIRECTIVES, n->place);
 }
 
 /* Read a file that was found. */
@@ -160,15 +160,15 @@ bool wb_unit_enter(struct wb_unit *u, uint32_t node, uint32_t place, uint32_t ne
 	bool sane = wb_unit_mark_entered(u, node, p);
 	wb_unit_check_verdicts(u);
 	if (!p)
-		return wb_unit_doubt(u, "exists but cannot be read", place);
+		return wb_unit_doubt(u, WB_DOUBT_UNREADABLE, place);
 	if (p->doubt)
 		return wb_unit_doubt(u, p->doubt, place);
 	if (p->flags & WB_PROGRAM_EVERY_TOKEN)
-		return wb_unit_doubt(u, "a _Pragma may change macros, which only the expanded text tells", place);
+		return wb_unit_doubt(u, WB_DOUBT_PRAGMA_IN_TEXT, place);
 	if (!sane)
 		return false;
 	if (u->nframe > WB_MAX_INCLUDE_DEPTH)
-		return wb_unit_doubt(u, "#include nested too deep", place);
+		return wb_unit_doubt(u, WB_DOUBT_LIMIT_INCLUDES, place);
 	if (wb_subtree_repeat(u, node, place, next))
 		return true;
 	wb_unit_check_verdicts(u); /* it may have met new programs */

@@ -8,7 +8,7 @@
 static bool is_name(struct wb_unit *u, uint32_t name)
 {
 	if (name == 0 || (u->setup->rules.operator_names && name >= WB_WORD_AND && name <= WB_WORD_XOR_EQ))
-		return wb_unit_doubt(u, "a macro without a proper name", wb_unit_top(u)->place);
+		return wb_unit_doubt(u, WB_DOUBT_MACRO_NAME, wb_unit_top(u)->place);
 	return true;
 }
 
@@ -128,7 +128,7 @@ static void other(struct wb_unit *u, struct wb_frame *f, const struct wb_directi
 			n->flags |= WB_GRAPH_TIME | (d->a ? WB_GRAPH_TIMESTAMP : 0);
 		break;
 	case WB_OP_BAD:
-		wb_unit_doubt(u, f->program->bad[d->a], f->place);
+		wb_unit_doubt(u, (enum wb_doubt)d->a, f->place);
 		break;
 	default:
 		break;

@@ -82,7 +82,7 @@ static const char *skip_block(struct wb_lines *l, const char *p)
 			return p + n + 2;
 		}
 		if (n && *behind_splices(p + 1) == '/')
-			l->doubt = "the end of a comment is split between lines more than once";
+			l->doubt = WB_DOUBT_COMMENT_END;
 	}
 }
 
@@ -116,10 +116,10 @@ static bool starts_line_comment(struct wb_lines *l, const char *p, bool directiv
 		eol = l->end;
 	for (const char *q = p + 2; q < eol; q++)
 		if (*q == '"' || *q == '\'' || *q == '\\' || (*q == '/' && q[1] == '*') || (*q == '*' && q[1] == '/'))
-			l->doubt = "a // comment in strict C89";
+			l->doubt = WB_DOUBT_COMMENT_C89;
 	/* "//" and "*" may be a slash and a comment; gcc looks whether the header is the system's. */
 	if (directive || p[2] == '*')
-		l->doubt = "a // comment in strict C89";
+		l->doubt = WB_DOUBT_COMMENT_C89;
 	return true;
 }
 
@@ -283,7 +283,7 @@ static void skip_text(struct wb_lines *l)
 			size_t n = splice(p);
 			l->line += n != 0;
 			if (n && p > from && word_byte(l, p[-1]) && (p[n] == '"' || p[n] == '\''))
-				l->doubt = "a literal is split between lines";
+				l->doubt = WB_DOUBT_LITERAL_SPLIT;
 			p += n ? n : 1;
 			break;
 		}
@@ -412,7 +412,7 @@ static bool looks_otherwise(const struct wb_lines *l, const char *p, char close)
 static const char *copy_header(struct wb_lines *l, const char *p, char close)
 {
 	if (looks_otherwise(l, p, close))
-		l->doubt = "a header name that looks like other tokens";
+		l->doubt = WB_DOUBT_HEADER_NAME_LEXED;
 	wb_buf_addc(&l->clean, *p++);
 	for (;;) {
 		size_t len = *p == '\\' ? splice(p) : 0;
@@ -480,7 +480,7 @@ static void copy_directive(struct wb_lines *l)
 			if (raw) {
 				add(l, p, raw);
 				if (l->line != line)
-					l->doubt = "a raw string over several lines in a directive";
+					l->doubt = WB_DOUBT_RAW_STRING;
 				p = raw;
 			} else {
 				p = copy_quoted(l, p);
@@ -545,7 +545,7 @@ void wb_lines_init(struct wb_lines *l, const char *text, size_t n, unsigned lex)
 	/* Compilers do not agree on a carriage return that is not part of a line end. */
 	for (const char *p = text; (p = memchr(p, '\r', (size_t)(l->end - p))) != NULL; p++)
 		if (p[1] != '\n')
-			l->doubt = "a carriage return that ends no line";
+			l->doubt = WB_DOUBT_CARRIAGE_RETURN;
 }
 
 void wb_lines_release(struct wb_lines *l)

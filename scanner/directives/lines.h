@@ -5,6 +5,7 @@
 #define WB_SCANNER_DIRECTIVES_LINES_H
 
 #include "scanner/directives/token.h"
+#include "scanner/doubt.h"
 
 enum wb_event {
 	WB_EVENT_END,
@@ -26,7 +27,7 @@ struct wb_lines {
 	uint32_t has;                /* enum wb_text_word: what the whole text has */
 	bool words;                  /* look for __DATE__ and its kin */
 	bool no_end;                 /* a comment or raw string goes on to the end of the text: an error */
-	const char *doubt;           /* something that this reader does not read; NULL */
+	enum wb_doubt doubt;         /* something that this reader does not read */
 	uint32_t pending;            /* events of the line that was just read: bits 1 << enum wb_event */
 	struct wb_buf clean;
 };

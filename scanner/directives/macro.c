@@ -121,7 +121,7 @@ void wb_macro_note(struct wb_macros *m, uint32_t name, const struct wb_define *d
 		m->read[m->nread++] = (struct wb_read){def, name};
 }
 
-bool wb_expand_doubt(struct wb_macros *m, const char *why)
+bool wb_expand_doubt(struct wb_macros *m, enum wb_doubt why)
 {
 	if (!m->doubt)
 		m->doubt = why;
@@ -131,7 +131,7 @@ bool wb_expand_doubt(struct wb_macros *m, const char *why)
 struct wb_tok *wb_pool_tokens(struct wb_macros *m, size_t n)
 {
 	if (n > m->budget) {
-		wb_expand_doubt(m, "an expansion beyond all measure");
+		wb_expand_doubt(m, WB_DOUBT_LIMIT_EXPANSION);
 		return NULL;
 	}
 	m->budget -= n;
@@ -160,7 +160,7 @@ static bool push(struct wb_macros *m, const struct wb_tok *p, size_t n, uint32_t
 {
 	if (m->nstream == m->cap) {
 		if (m->cap == WB_EXPAND_MAX_STREAMS)
-			return wb_expand_doubt(m, "macros nested too deep");
+			return wb_expand_doubt(m, WB_DOUBT_LIMIT_MACROS);
 		m->cap = m->cap ? 2 * m->cap : 64;
 		m->stream = wb_xrealloc(m->stream, m->cap * sizeof *m->stream);
 	}
@@ -185,7 +185,7 @@ void wb_expand_begin(struct wb_macros *m, const struct wb_tok *tok, size_t n)
 	m->space = 0;
 	m->budget = WB_EXPAND_MAX_TOKENS;
 	m->dead = false;
-	m->doubt = NULL;
+	m->doubt = WB_DOUBT_NONE;
 	push(m, tok, n, 0);
 }
 
@@ -234,13 +234,13 @@ bool wb_expand_list(struct wb_macros *m, const struct wb_list *in, struct wb_lis
 	size_t base = m->base;
 	uint8_t space = m->space; /* of what stands around */
 	if (++m->depth > WB_EXPAND_MAX_DEPTH)
-		return wb_expand_doubt(m, "macro arguments nested too deep");
+		return wb_expand_doubt(m, WB_DOUBT_LIMIT_MACROS);
 	m->base = m->nstream;
 	m->space = 0;
 	if (push(m, in->v, in->n, 0))
 		for (struct wb_tok tok; (tok = wb_expand_next(m)).kind != WB_TOK_END;) {
 			if (t.n >= m->budget) {
-				wb_expand_doubt(m, "an expansion beyond all measure");
+				wb_expand_doubt(m, WB_DOUBT_LIMIT_EXPANSION);
 				break;
 			}
 			wb_toks_push(&t, tok);
@@ -272,7 +272,7 @@ static bool split_header(struct wb_macros *m, const struct wb_tok *header, unsig
 	size_t n = t.n;
 	wb_toks_release(&t);
 	if (!kept)
-		return wb_expand_doubt(m, "a header name in the arguments of a macro");
+		return wb_expand_doubt(m, WB_DOUBT_ARGUMENT_HEADER);
 	return push(m, kept, n, 0);
 }
 
@@ -287,11 +287,11 @@ static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_
 	for (;;) {
 		struct wb_tok t = wb_expand_raw(m);
 		if (t.kind == WB_TOK_END) {
-			wb_expand_doubt(m, "arguments of a macro without an end");
+			wb_expand_doubt(m, WB_DOUBT_ARGUMENTS_END);
 			goto out;
 		}
 		if (all.n >= m->budget) {
-			wb_expand_doubt(m, "an expansion beyond all measure");
+			wb_expand_doubt(m, WB_DOUBT_LIMIT_EXPANSION);
 			goto out;
 		}
 		if (t.kind == WB_TOK_HEADER) {
@@ -306,7 +306,7 @@ static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_
 			depth++;
 		if (punct && t.aux == WB_P_COMMA && depth == 0 && !(variadic && n + 1 >= d->nparam)) {
 			if (n >= d->nparam) {
-				wb_expand_doubt(m, "a macro with too many arguments");
+				wb_expand_doubt(m, WB_DOUBT_ARGUMENT_COUNT);
 				goto out;
 			}
 			arg[n++].raw.n = first; /* for now: where it starts */
@@ -326,7 +326,7 @@ static bool arguments(struct wb_macros *m, const struct wb_define *d, struct wb_
 		n = 0;
 	*has_variadic = variadic && n == d->nparam;
 	if (n != d->nparam && !(variadic && n + 1 == d->nparam)) {
-		wb_expand_doubt(m, "a macro with another number of arguments");
+		wb_expand_doubt(m, WB_DOUBT_ARGUMENT_COUNT);
 		goto out;
 	}
 	struct wb_tok *kept = wb_pool_tokens(m, all.n);
@@ -348,7 +348,7 @@ static bool expand(struct wb_macros *m, const struct wb_define *d, struct wb_tok
 {
 	const struct wb_body *b = wb_define_body(d, m->idents);
 	if (!b)
-		return wb_expand_doubt(m, "too many different words");
+		return wb_expand_doubt(m, WB_DOUBT_LIMIT_WORDS);
 	struct wb_list out = {(struct wb_tok *)(uintptr_t)b->tok, b->n};
 	if (d->flags & (WB_DEFINE_FUNCTION | WB_DEFINE_PASTES)) {
 		size_t cells =
@@ -374,7 +374,7 @@ static bool expand(struct wb_macros *m, const struct wb_define *d, struct wb_tok
 		memcpy(copy, out.v, out.n * sizeof *copy);
 		copy->flags = (uint8_t)((copy->flags & ~WB_TOK_SPACE) | (name.flags & WB_TOK_SPACE));
 	} else if (out.n > m->budget) {
-		return wb_expand_doubt(m, "an expansion beyond all measure");
+		return wb_expand_doubt(m, WB_DOUBT_LIMIT_EXPANSION);
 	} else {
 		m->budget -= out.n;
 	}

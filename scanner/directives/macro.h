@@ -64,10 +64,10 @@ struct wb_macros {
 	struct wb_tok **block; /* pool */
 	size_t nblock, used, at;
 	size_t budget;
-	unsigned depth;    /* of arguments within arguments */
-	uint8_t space;     /* flags for the next token: white space that an expansion left behind */
-	const char *doubt; /* why expansion gave up; NULL */
-	bool strict_comma; /* ", ## __VA_ARGS__" keeps its comma without named parameters (strict C99) */
+	unsigned depth;      /* of arguments within arguments */
+	uint8_t space;       /* flags for the next token: white space that an expansion left behind */
+	enum wb_doubt doubt; /* why expansion gave up */
+	bool strict_comma;   /* ", ## __VA_ARGS__" keeps its comma without named parameters (strict C99) */
 	wb_builtin_fn *builtin;
 	void *ctx;
 };
@@ -120,7 +120,7 @@ struct wb_tok wb_expand_raw(struct wb_macros *m);
 /* Does the directive itself, no macro, go on with "<"? */
 bool wb_expand_at_angle(const struct wb_macros *m);
 /* Give up: everything that follows is END. Returns false. */
-bool wb_expand_doubt(struct wb_macros *m, const char *why);
+bool wb_expand_doubt(struct wb_macros *m, enum wb_doubt why);
 
 /* substitute.c: the expansion of a function-like macro, or of one with ##. Arguments: raw tokens, one list a parameter.
  * The result lives in the pool. */

@@ -2,14 +2,16 @@
 
 #include <string.h>
 
-/* Behind it lie, one after the other: directives, operands of sites, tokens, macros, their parameters, the texts of
- * WB_OP_BAD (words), the lengths of the words, the words, the bodies of the macros. */
+/* Behind it lie, one after the other: directives, operands of sites, tokens, macros, their parameters, the lengths
+ * of the words, the words, the bodies of the macros. */
 struct head {
 	uint64_t content;
 	uint32_t flags;
-	uint32_t nop, nsite, ntok, ndefine, nparam, nbad, nword;
+	uint32_t nop, nsite, ntok, ndefine, nparam, nword;
 	uint32_t word_bytes, body_bytes;
-	uint32_t guard, doubt; /* words; 0: none */
+	uint32_t guard; /* a word; 0: none */
+	uint32_t doubt; /* enum wb_doubt */
+	uint32_t zero;  /* instead of padding */
 };
 
 struct macro {
@@ -24,7 +26,7 @@ struct parts {
 	struct wb_site_tokens *site;
 	struct wb_tok *tok;
 	struct macro *define;
-	uint32_t *param, *bad;
+	uint32_t *param;
 };
 
 enum { MAX_ARRAY = 1 << 26 }; /* elements, or bytes: what adds up to less than 4 GiB */
@@ -70,10 +72,7 @@ static void renumber(struct parts *s, struct renumber *r)
 		s->define[i].name = r->word(r, s->define[i].name);
 	for (uint32_t i = 0; i < s->head.nparam; i++)
 		s->param[i] = r->word(r, s->param[i]);
-	for (uint32_t i = 0; i < s->head.nbad; i++)
-		s->bad[i] = r->word(r, s->bad[i]);
 	s->head.guard = r->word(r, s->head.guard);
-	s->head.doubt = r->word(r, s->head.doubt);
 }
 
 /* --- out --- */
@@ -103,7 +102,7 @@ static uint32_t to_local(struct renumber *r, uint32_t word)
 /* Room for all words that there may be. */
 static void begin_packing(struct packing *k, struct wb_arena *a, const struct head *h)
 {
-	size_t most = (size_t)h->nop + h->ntok + h->ndefine + h->nparam + h->nbad + 2, cap = 64;
+	size_t most = (size_t)h->nop + h->ntok + h->ndefine + h->nparam + 1, cap = 64;
 	while (cap < 2 * most)
 		cap *= 2;
 	*k = (struct packing){.renumber = {to_local},
@@ -120,23 +119,19 @@ static void *copied(struct wb_arena *a, const void *from, size_t count, size_t s
 	return to;
 }
 
-/* Everything but the words and bodies. Texts of doubts become words as well; `idents` holds them from now on. */
-static bool take_apart(struct parts *s, struct wb_arena *a, const struct wb_program *p, struct wb_idents *idents)
+/* Everything but the words and bodies. */
+static bool take_apart(struct parts *s, struct wb_arena *a, const struct wb_program *p)
 {
 	uint64_t ntok = 0, nparam = 0, body_bytes = 0;
 	for (uint32_t i = 0; i < p->nsite; i++)
 		if (p->operand[i].n && p->operand[i].first + (uint64_t)p->operand[i].n > ntok)
 			ntok = p->operand[i].first + (uint64_t)p->operand[i].n;
-	uint32_t nbad = 0;
-	for (uint32_t i = 0; i < p->nop; i++)
-		if (p->op[i].op == WB_OP_BAD && p->op[i].a >= nbad)
-			nbad = p->op[i].a + 1;
 	for (uint32_t i = 0; i < p->ndefine; i++) {
 		nparam += p->define[i].nparam;
 		body_bytes += p->define[i].nbody;
 	}
 	if (p->nop > MAX_ARRAY || p->nsite > MAX_ARRAY || ntok > MAX_ARRAY || p->ndefine > MAX_ARRAY ||
-	    nparam > MAX_ARRAY || nbad > MAX_ARRAY || body_bytes > MAX_ARRAY)
+	    nparam > MAX_ARRAY || body_bytes > MAX_ARRAY)
 		return false;
 	s->head = (struct head){.content = p->content,
 				.flags = p->flags,
@@ -145,9 +140,9 @@ static bool take_apart(struct parts *s, struct wb_arena *a, const struct wb_prog
 				.ntok = (uint32_t)ntok,
 				.ndefine = p->ndefine,
 				.nparam = (uint32_t)nparam,
-				.nbad = nbad,
 				.body_bytes = (uint32_t)body_bytes,
-				.guard = p->guard};
+				.guard = p->guard,
+				.doubt = p->doubt};
 	s->op = copied(a, p->op, p->nop, sizeof *p->op);
 	s->site = copied(a, p->operand, p->nsite, sizeof *p->operand);
 	for (uint32_t i = 0; i < p->nsite; i++)
@@ -156,7 +151,6 @@ static bool take_apart(struct parts *s, struct wb_arena *a, const struct wb_prog
 	s->tok = copied(a, p->tok, ntok, sizeof *p->tok);
 	s->define = wb_arena_array(a, p->ndefine, sizeof *s->define);
 	s->param = wb_arena_array(a, nparam, sizeof *s->param);
-	s->bad = wb_arena_array(a, nbad, sizeof *s->bad);
 	uint32_t *param = s->param;
 	for (uint32_t i = 0; i < p->ndefine; i++) {
 		const struct wb_define *d = &p->define[i];
@@ -165,16 +159,7 @@ static bool take_apart(struct parts *s, struct wb_arena *a, const struct wb_prog
 			memcpy(param, d->param, d->nparam * sizeof *param);
 		param += d->nparam;
 	}
-	bool good = true;
-	for (uint32_t i = 0; i < nbad; i++) {
-		s->bad[i] = wb_ident_put(idents, p->bad[i], strlen(p->bad[i]));
-		good = good && s->bad[i];
-	}
-	if (p->doubt) {
-		s->head.doubt = wb_ident_put(idents, p->doubt, strlen(p->doubt));
-		good = good && s->head.doubt;
-	}
-	return good;
+	return true;
 }
 
 static void add(struct wb_buf *out, const void *p, size_t count, size_t size)
@@ -193,7 +178,6 @@ static void write_parts(struct wb_buf *out, const struct parts *s, const struct 
 	add(out, s->tok, s->head.ntok, sizeof *s->tok);
 	add(out, s->define, s->head.ndefine, sizeof *s->define);
 	add(out, s->param, s->head.nparam, sizeof *s->param);
-	add(out, s->bad, s->head.nbad, sizeof *s->bad);
 	for (uint32_t i = 0; i < k->nword; i++) {
 		uint32_t n = (uint32_t)wb_ident_text(idents, k->word[i]).n;
 		add(out, &n, 1, sizeof n);
@@ -206,7 +190,7 @@ static void write_parts(struct wb_buf *out, const struct parts *s, const struct 
 		add(out, p->define[i].body, p->define[i].nbody, 1);
 }
 
-bool wb_program_pack(struct wb_buf *out, const struct wb_program *p, struct wb_idents *idents)
+bool wb_program_pack(struct wb_buf *out, const struct wb_program *p, const struct wb_idents *idents)
 {
 	struct packing k;
 	struct parts s;
@@ -214,7 +198,7 @@ bool wb_program_pack(struct wb_buf *out, const struct wb_program *p, struct wb_i
 	uint64_t word_bytes = 0;
 	size_t before = out->n;
 	wb_arena_init(&a);
-	bool good = !p->cut_short && take_apart(&s, &a, p, idents);
+	bool good = !p->cut_short && take_apart(&s, &a, p);
 	if (good) {
 		begin_packing(&k, &a, &s.head);
 		renumber(&s, &k.renumber);
@@ -332,7 +316,7 @@ static bool is_sound(const struct parts *s, uint32_t i)
 	case WB_OP_POP:
 		return d->a != 0;
 	case WB_OP_BAD:
-		return d->a < s->head.nbad;
+		return d->a != WB_DOUBT_NONE && d->a < WB_DOUBT_COUNT;
 	case WB_OP_ENDIF:
 		return false;
 	default:
@@ -345,16 +329,16 @@ static bool are_sound(const struct parts *s)
 	for (uint32_t i = 0; i < s->head.nop; i++)
 		if (!is_sound(s, i))
 			return false;
+	for (uint32_t i = 0; i < s->head.nsite; i++) /* also where no directive names it */
+		if (!has_tokens(s, i))
+			return false;
 	for (uint32_t i = 0; i < s->head.ntok; i++) {
 		const struct wb_tok *t = &s->tok[i];
 		if (t->text == 0 || t->kind < WB_TOK_IDENT || t->kind > WB_TOK_OTHER || t->flags & ~WB_TOK_SPACE ||
 		    t->aux > (t->kind == WB_TOK_PUNCT || t->kind == WB_TOK_HEADER ? WB_P_COLON : 0))
 			return false;
 	}
-	for (uint32_t i = 0; i < s->head.nbad; i++)
-		if (s->bad[i] == 0)
-			return false;
-	return true;
+	return s->head.doubt < WB_DOUBT_COUNT && s->head.zero == 0;
 }
 
 static bool take_defines(struct wb_program *p, const struct parts *s, struct input *in, struct wb_idents *idents)
@@ -393,25 +377,6 @@ static bool take_defines(struct wb_program *p, const struct parts *s, struct inp
 	return bytes == 0 && params == 0;
 }
 
-/* NULL: it holds a NUL. */
-static const char *whole_text(const struct wb_idents *idents, uint32_t word)
-{
-	struct wb_str s = wb_ident_text(idents, word);
-	return strlen(s.p) == s.n ? s.p : NULL;
-}
-
-/* What the texts say that tell of doubts: words as well, so that they outlive the program. */
-static bool take_texts(struct wb_program *p, const struct parts *s, const struct wb_idents *idents)
-{
-	const char **text = wb_arena_array(&p->arena, s->head.nbad, sizeof *text);
-	p->bad = text;
-	for (uint32_t i = 0; i < s->head.nbad; i++)
-		if (!(text[i] = whole_text(idents, s->bad[i])))
-			return false;
-	p->doubt = s->head.doubt ? whole_text(idents, s->head.doubt) : NULL;
-	return !p->doubt == !s->head.doubt;
-}
-
 static bool put_together(struct wb_program *p, struct input *in, struct wb_arena *scratch, struct wb_idents *idents)
 {
 	struct unpacking k;
@@ -425,11 +390,10 @@ static bool put_together(struct wb_program *p, struct input *in, struct wb_arena
 	s.tok = taken(&p->arena, in, head->ntok, sizeof *s.tok);
 	s.define = taken(scratch, in, head->ndefine, sizeof *s.define);
 	s.param = taken(&p->arena, in, head->nparam, sizeof *s.param);
-	s.bad = taken(scratch, in, head->nbad, sizeof *s.bad);
 	if (in->bad || !take_words(&k, scratch, in, head, idents))
 		return false;
 	renumber(&s, &k.renumber);
-	if (k.bad || !are_sound(&s) || !take_texts(p, &s, idents) || !take_defines(p, &s, in, idents) || in->left >= 8)
+	if (k.bad || !are_sound(&s) || !take_defines(p, &s, in, idents) || in->left >= 8)
 		return false;
 	p->op = s.op;
 	p->nop = s.head.nop;
@@ -439,6 +403,7 @@ static bool put_together(struct wb_program *p, struct input *in, struct wb_arena
 	p->flags = s.head.flags;
 	p->guard = s.head.guard;
 	p->content = s.head.content;
+	p->doubt = (enum wb_doubt)s.head.doubt;
 	return true;
 }
 

@@ -7,7 +7,7 @@
 
 /* Append the bytes of `p` to `out`, a multiple of 8 of them. False: it is not worth keeping (it was cut short because
  * the table of spellings is full) or too big. */
-bool wb_program_pack(struct wb_buf *out, const struct wb_program *p, struct wb_idents *idents);
+bool wb_program_pack(struct wb_buf *out, const struct wb_program *p, const struct wb_idents *idents);
 
 /* The program again, of a text that is lexed as `lex` says; one reference, the caller's. `data` is at a multiple of 8.
  * Everything is checked: whatever the bytes are, the result is a program that is safe to run, or NULL. NULL as well

@@ -13,27 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void *grown(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	return wb_xrealloc(v, *cap * size);
-}
-
-/* The same for elements that divide a cache line, or fill it: none lies in two. */
-static void *grown_in_lines(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	void *out = wb_xaligned(64, *cap * size);
-	if (n)
-		memcpy(out, v, n * size);
-	free(v);
-	return out;
-}
-
 static struct wb_str without_dot(struct wb_str p)
 {
 	while (p.n > 2 && p.p[0] == '.' && p.p[1] == '/') {
@@ -51,8 +30,8 @@ uint32_t wb_search_place(struct wb_search *s, const char *path, size_t n)
 	uint32_t i = wb_table_get(&s->by_path, key);
 	if (i != WB_NOWHERE)
 		return i;
-	s->place = grown(s->place, s->nplace, &s->place_cap, sizeof *s->place);
-	s->missed = grown(s->missed, s->nplace, &s->missed_cap, sizeof *s->missed);
+	s->place = wb_xgrow(s->place, s->nplace, &s->place_cap, sizeof *s->place);
+	s->missed = wb_xgrow(s->missed, s->nplace, &s->missed_cap, sizeof *s->missed);
 	i = s->nplace++;
 	s->missed[i] = 0;
 	s->place[i] = (struct wb_place){.path = text, .cwd = cwd, .parent = WB_NOWHERE, .plain = i};
@@ -108,7 +87,7 @@ static uint32_t entity_of(struct wb_search *s, const struct wb_stat_id *id)
 		if (s->entity[i].dev == id->dev && s->entity[i].ino == id->ino)
 			return i;
 	}
-	s->entity = grown_in_lines(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
+	s->entity = wb_xgrow_lines(s->entity, s->nentity, &s->entity_cap, sizeof *s->entity);
 	i = s->nentity++;
 	s->entity[i] = (struct wb_entity){.dev = id->dev, .ino = id->ino};
 	wb_table_put(&s->by_inode, key, i);

@@ -34,8 +34,6 @@ struct making {
 	size_t nop, op_cap;
 	struct wb_define *define;
 	size_t ndefine, define_cap;
-	const char **bad;
-	size_t nbad, bad_cap;
 	struct group *group;
 	size_t ngroup, group_cap;
 	unsigned pragmas; /* operands of wb_words_macro_pragmas() that stand in #pragma lines */
@@ -43,38 +41,28 @@ struct making {
 	bool full;        /* the table of spellings */
 };
 
-static void *grown(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 64;
-	return wb_xrealloc(v, *cap * size);
-}
-
 static struct wb_directive *emit(struct making *m, enum wb_op op, uint32_t a, uint32_t b)
 {
-	m->op = grown(m->op, m->nop, &m->op_cap, sizeof *m->op);
+	m->op = wb_xgrow(m->op, m->nop, &m->op_cap, sizeof *m->op);
 	struct wb_directive *d = &m->op[m->nop].d;
 	m->op[m->nop++] = (struct draft){.d = {.op = op, .line = m->lines.at & WB_MAX_LINE, .a = a, .b = b}};
 	if (m->lines.several)
 		d->flags |= WB_OP_SEVERAL;
 	if (m->lines.at > WB_MAX_LINE)
-		m->p->doubt = "more lines than a sane file has";
+		m->p->doubt = WB_DOUBT_LIMIT_LINES;
 	return d;
 }
 
 static uint32_t new_site(struct making *m, uint32_t first, uint32_t n)
 {
-	m->operand = grown(m->operand, m->p->nsite, &m->operand_cap, sizeof *m->operand);
+	m->operand = wb_xgrow(m->operand, m->p->nsite, &m->operand_cap, sizeof *m->operand);
 	m->operand[m->p->nsite] = (struct wb_site_tokens){first, n};
 	return m->p->nsite++;
 }
 
-static void bad(struct making *m, const char *text)
+static void bad(struct making *m, enum wb_doubt doubt)
 {
-	m->bad = grown(m->bad, m->nbad, &m->bad_cap, sizeof *m->bad);
-	m->bad[m->nbad] = text;
-	emit(m, WB_OP_BAD, (uint32_t)m->nbad++, 0);
+	emit(m, WB_OP_BAD, doubt, 0);
 }
 
 static uint32_t ident(struct making *m, struct wb_str s)
@@ -188,11 +176,11 @@ static void define(struct making *m, struct wb_str s)
 	d.name = take_name(m, &s);
 	if (d.name == 0 || d.name == WB_WORD_DEFINED || d.name == WB_WORD_VA_ARGS || d.name == WB_WORD_VA_OPT ||
 	    d.name == WB_WORD_HAS_INCLUDE || d.name == WB_WORD_HAS_INCLUDE_NEXT || d.name == WB_WORD_HAS_EMBED) {
-		bad(m, "a #define that is not understood");
+		bad(m, WB_DOUBT_DEFINE);
 		return;
 	}
 	if (wb_str_take(&s, "(") && !parameters(m, &d, &s)) {
-		bad(m, "the parameters of a #define are not understood");
+		bad(m, WB_DOUBT_DEFINE_PARAMETERS);
 		return;
 	}
 	skip_blanks(&s);
@@ -205,13 +193,13 @@ static void define(struct making *m, struct wb_str s)
 	bool hash = has_hash(s.p, s.n, m->p->lex);
 	if (hash)
 		d.flags |= WB_DEFINE_PASTES;
-	m->define = grown(m->define, m->ndefine, &m->define_cap, sizeof *m->define);
+	m->define = wb_xgrow(m->define, m->ndefine, &m->define_cap, sizeof *m->define);
 	if (hash) {
 		const struct wb_body *body = wb_define_body(&d, m->idents);
 		if (!body || !well_formed(&d, body)) {
 			free(atomic_load(&d.tokens));
 			m->full = m->full || !body;
-			bad(m, "# or ## in a #define is not understood");
+			bad(m, WB_DOUBT_DEFINE_HASH);
 			return;
 		}
 	}
@@ -277,10 +265,10 @@ static uint32_t tokens(struct making *m, struct wb_str s, bool headers, uint32_t
 static void open_group(struct making *m)
 {
 	if (m->ngroup >= MAX_NESTING) {
-		m->p->doubt = "conditionals nested too deep";
+		m->p->doubt = WB_DOUBT_LIMIT_GROUPS;
 		return;
 	}
-	m->group = grown(m->group, m->ngroup, &m->group_cap, sizeof *m->group);
+	m->group = wb_xgrow(m->group, m->ngroup, &m->group_cap, sizeof *m->group);
 	m->group[m->ngroup++] = (struct group){(uint32_t)m->nop - 1, (uint32_t)m->nop - 1, false};
 }
 
@@ -333,7 +321,7 @@ static void close_branch(struct making *m, enum wb_op op)
 static void branch(struct making *m, uint32_t word, struct wb_str s)
 {
 	if (m->ngroup == 0 || (word != WB_WORD_D_ENDIF && m->group[m->ngroup - 1].has_else)) {
-		bad(m, "a branch without its #if");
+		bad(m, WB_DOUBT_BRANCH);
 		return;
 	}
 	uint32_t name;
@@ -384,7 +372,7 @@ static void include(struct making *m, enum wb_op op, struct wb_str s)
 		struct wb_str rest = {end + 1, s.n - name.n - 2};
 		skip_blanks(&rest);
 		if (name.n == 0 || memchr(name.p, '\\', name.n) || memchr(name.p, '\0', name.n))
-			bad(m, "a header name that compilers may read in different ways");
+			bad(m, WB_DOUBT_HEADER_NAME);
 		else if (op == WB_OP_EMBED && rest.n)
 			embed(m, s, name.n + 2);
 		else
@@ -392,7 +380,7 @@ static void include(struct making *m, enum wb_op op, struct wb_str s)
 		return;
 	}
 	if (close || s.n == 0) {
-		bad(m, "an #include without a name");
+		bad(m, WB_DOUBT_INCLUDE);
 		return;
 	}
 	uint32_t first, n = tokens(m, s, false, &first);
@@ -435,7 +423,7 @@ static void pragma(struct making *m, struct wb_str s)
 		else if (second == WB_WORD_P_MODULE && id == WB_WORD_P_CLANG)
 			emit(m, WB_OP_MODULE, 0, 0);
 		else if (second == WB_WORD_P_DEBUG)
-			bad(m, "#pragma clang __debug");
+			bad(m, WB_DOUBT_PRAGMA_DEBUG);
 		else if (id == WB_WORD_P_GCC &&
 			 (second == WB_WORD_P_TARGET || second == WB_WORD_P_OPTIMIZE ||
 			  (second >= WB_WORD_P_PUSH_OPTIONS && second <= WB_WORD_P_RESET_OPTIONS)))
@@ -444,7 +432,7 @@ static void pragma(struct making *m, struct wb_str s)
 	default:
 		return;
 	}
-	bad(m, "a #pragma that is not understood");
+	bad(m, WB_DOUBT_PRAGMA);
 }
 
 static void directive(struct making *m)
@@ -468,7 +456,7 @@ static void directive(struct making *m)
 	case WB_WORD_D_UNDEF:
 		name = take_name(m, &s);
 		if (name == 0 || name == WB_WORD_DEFINED)
-			bad(m, "an #undef that is not understood");
+			bad(m, WB_DOUBT_UNDEF);
 		else
 			emit(m, WB_OP_UNDEF, name, 0);
 		break;
@@ -513,7 +501,7 @@ static void directive(struct making *m)
 	case WB_WORD_D_ERROR:
 	case WB_WORD_D_WARNING:
 		if (m->lines.comment) /* clang ends the directive at the end of the line all the same */
-			bad(m, "a comment over several lines in an #error or #warning");
+			bad(m, WB_DOUBT_ERROR_COMMENT);
 		break;
 	case WB_WORD_D_IDENT:
 	case WB_WORD_D_SCCS:
@@ -522,7 +510,7 @@ static void directive(struct making *m)
 		break;
 	default:
 		if (!(m->p->lex & WB_LEX_ASM)) /* in assembler, a comment */
-			bad(m, "an unknown directive");
+			bad(m, WB_DOUBT_DIRECTIVE);
 		break;
 	}
 	if (m->ngroup == 0 && m->nop > before && m->op[m->nop - 1].d.op != WB_OP_ENDIF)
@@ -605,10 +593,9 @@ static void finish(struct making *m)
 	p->tok = wb_arena_memdup(&p->arena, m->tok.v, m->tok.n * sizeof *m->tok.v);
 	p->define = wb_arena_memdup(&p->arena, m->define, m->ndefine * sizeof *m->define);
 	p->ndefine = (uint32_t)m->ndefine;
-	p->bad = wb_arena_memdup(&p->arena, m->bad, m->nbad * sizeof *m->bad);
 	p->cut_short = m->full;
 	if (m->full)
-		p->doubt = "too many different words";
+		p->doubt = WB_DOUBT_LIMIT_WORDS;
 	if (m->lines.doubt)
 		p->doubt = m->lines.doubt;
 	p->cost = wb_program_cost(p);
@@ -617,7 +604,6 @@ static void finish(struct making *m)
 	free(m->op);
 	free(m->operand);
 	free(m->define);
-	free(m->bad);
 	free(m->group);
 }
 

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "scanner/directives/token.h"
+#include "scanner/doubt.h"
 #include "scanner/facts.h"
 
 #include <stdatomic.h>
@@ -63,7 +64,7 @@ enum wb_op {
 	WB_OP_LINE,
 	WB_OP_TIME,  /* a: 1 with __TIMESTAMP__ */
 	WB_OP_ENDIF, /* only while a program is being made */
-	WB_OP_BAD,   /* a: index of the text that says what is not understood */
+	WB_OP_BAD,   /* a: enum wb_doubt */
 };
 
 enum wb_op_flag {
@@ -112,11 +113,10 @@ struct wb_program {
 	const struct wb_tok *tok;
 	struct wb_define *define;
 	uint32_t ndefine;
-	const char *const *bad; /* texts of WB_OP_BAD */
-	const char *doubt;      /* the text as a whole is not understood; NULL */
-	uint32_t guard;         /* the macro of an include guard around everything; 0: none */
-	uint64_t content;       /* hash of the text */
-	size_t cost;            /* bytes of memory, about */
+	enum wb_doubt doubt; /* the text as a whole is not understood */
+	uint32_t guard;      /* the macro of an include guard around everything; 0: none */
+	uint64_t content;    /* hash of the text */
+	size_t cost;         /* bytes of memory, about */
 	struct wb_arena arena;
 };
 

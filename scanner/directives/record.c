@@ -6,21 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *grown(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	return wb_xrealloc(v, *cap * size);
-}
-
 uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
 {
 	uint32_t plain_index = u->search.place[place].plain;
 	struct wb_place *plain = &u->search.place[plain_index];
 	if (wb_search_met(&u->search, plain->node_scan))
 		return plain->node;
-	u->node = grown(u->node, u->nnode, &u->node_cap, sizeof *u->node);
+	u->node = wb_xgrow(u->node, u->nnode, &u->node_cap, sizeof *u->node);
 	uint32_t i = (uint32_t)u->nnode++;
 	plain->node_scan = u->search.scan;
 	plain->node = i;
@@ -33,7 +25,7 @@ uint32_t wb_unit_node(struct wb_unit *u, uint32_t place)
 struct wb_edge *wb_unit_edge(struct wb_unit *u, uint32_t from, uint32_t line, uint32_t to, enum wb_edge_kind kind,
 			     const char *name)
 {
-	u->edge = grown(u->edge, u->nedge, &u->edge_cap, sizeof *u->edge);
+	u->edge = wb_xgrow(u->edge, u->nedge, &u->edge_cap, sizeof *u->edge);
 	struct wb_edge *e = &u->edge[u->nedge++];
 	*e = (struct wb_edge){
 	    .from = from, .to = to, .line = line, .name = name, .kind = (uint8_t)kind, .in_prefix = u->in_prefix};
@@ -45,11 +37,11 @@ static const char *node_path(const struct wb_unit *u, size_t i)
 	return wb_search_text(&u->search, u->node[i].plain).p;
 }
 
-static wb_status refuse(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err, const char *what,
+static wb_status refuse(struct wb_unit *u, enum wb_reason *reason, struct wb_err *err, enum wb_doubt what,
 			const char *where)
 {
 	u->doubt = what;
-	return wb_scan_doubt(reason, err, what, where);
+	return wb_scan_doubt(reason, err, wb_doubt_text(what), where);
 }
 
 /* What gcc reads otherwise than this engine. */
@@ -64,11 +56,11 @@ static wb_status check_notes(struct wb_unit *u, enum wb_reason *reason, struct w
 		if (wb_toolchain_owns(u->req->tc, path))
 			continue;
 		if (f & WB_PROGRAM_DEPENDENCY)
-			return refuse(u, reason, err, "#pragma dependency", path);
+			return refuse(u, reason, err, WB_DOUBT_PRAGMA_DEPENDENCY, path);
 		if (gcc && (f & WB_PROGRAM_TARGET))
-			return refuse(u, reason, err, "a #pragma GCC that changes predefined macros", path);
+			return refuse(u, reason, err, WB_DOUBT_PRAGMA_TARGET, path);
 		if (gcc && (f & WB_PROGRAM_ELIFDEF))
-			return refuse(u, reason, err, "#elifdef depends on the version and standard of gcc", path);
+			return refuse(u, reason, err, WB_DOUBT_ELIFDEF, path);
 	}
 	return wb_ok();
 }
@@ -91,7 +83,7 @@ static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct w
 		only_met = only_met || !(u->node[i].flags & WB_GRAPH_ENTERED);
 	}
 	if (imports && only_met)
-		return refuse(u, reason, err, "#import beside __has_include", u->req->cmd->source);
+		return refuse(u, reason, err, WB_DOUBT_IMPORT_TWINS, u->req->cmd->source);
 	for (size_t i = 0; i < u->nnode; i++) {
 		const struct wb_place *p = &u->search.place[u->node[i].place];
 		const struct wb_entity *e = &u->search.entity[p->entity];
@@ -102,7 +94,7 @@ static wb_status check_twins(struct wb_unit *u, enum wb_reason *reason, struct w
 	qsort(once, n, sizeof *once, by_content);
 	for (size_t i = 1; i < n; i++)
 		if (once[i] != once[i - 1] && once[i]->program->content == once[i - 1]->program->content)
-			return refuse(u, reason, err, "#pragma once in two files of equal content",
+			return refuse(u, reason, err, WB_DOUBT_ONCE_TWINS,
 				      wb_search_text(&u->search, once[i]->first).p);
 	return wb_ok();
 }
@@ -120,7 +112,7 @@ static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct w
 		const char *y = wb_path_real(
 		    u->arena, wb_path_join(u->arena, u->req->cmd->cwd, wb_search_text(&u->search, e->first).p));
 		if (!x || !y || strcmp(x, y) != 0)
-			return refuse(u, reason, err, "is a hard link of another file that is read", node_path(u, i));
+			return refuse(u, reason, err, WB_DOUBT_HARD_LINK, node_path(u, i));
 	}
 	return wb_ok();
 }
@@ -140,7 +132,7 @@ static wb_status check_predef(struct wb_unit *u, enum wb_reason *reason, struct 
 			found = found || (strlen(dir) + 1 == n && strncmp(dir, path, n - 1) == 0);
 		}
 		if (!found)
-			return refuse(u, reason, err, "shadows the compiler's own first include", path);
+			return refuse(u, reason, err, WB_DOUBT_FIRST_INCLUDE, path);
 	}
 	return wb_ok();
 }
@@ -150,10 +142,9 @@ wb_status wb_unit_check(struct wb_unit *u, enum wb_reason *reason, struct wb_err
 	if (u->doubt)
 		return refuse(u, reason, err, u->doubt, u->doubt_where);
 	if (u->file_macro && wb_command_maps_prefixes(u->req->cmd))
-		return refuse(u, reason, err, "__FILE__ in a directive, with a prefix map", "");
+		return refuse(u, reason, err, WB_DOUBT_FILE_PREFIX_MAP, "");
 	if (u->time_macro)
-		return refuse(u, reason, err, "a macro holds __DATE__ or __TIME__: whether it is used, only text tells",
-			      "");
+		return refuse(u, reason, err, WB_DOUBT_TIME_IN_MACRO, "");
 	WB_TRY(check_notes(u, reason, err));
 	if (u->req->tc->compiler == WB_COMPILER_GCC) {
 		WB_TRY(check_twins(u, reason, err));

@@ -9,27 +9,6 @@
 
 enum { MAX_PLACES = 1 << 20, MAX_FOUND = 1 << 22, MAX_PROBED = 1 << 24 };
 
-static void *grown(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	return wb_xrealloc(v, *cap * size);
-}
-
-/* The same for elements that divide a cache line, or fill it: none lies in two. */
-static void *grown_in_lines(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	void *out = wb_xaligned(64, *cap * size);
-	if (n)
-		memcpy(out, v, n * size);
-	free(v);
-	return out;
-}
-
 void wb_search_init(struct wb_search *s, struct wb_idents *idents, struct wb_program_store *store)
 {
 	*s = (struct wb_search){.idents = idents,
@@ -128,14 +107,14 @@ void wb_search_change(struct wb_search *s, struct wb_entity *e)
 {
 	if (e->scan != s->kept)
 		return;
-	s->undo = grown(s->undo, s->nundo, &s->undo_cap, sizeof *s->undo);
+	s->undo = wb_xgrow(s->undo, s->nundo, &s->undo_cap, sizeof *s->undo);
 	s->undo[s->nundo++] =
 	    (struct wb_entity_undo){(uint32_t)(e - s->entity), e->guard, e->once, e->imported, e->included, e->twice};
 }
 
 void wb_search_note(struct wb_search *s, struct wb_entity *e)
 {
-	s->was = grown(s->was, s->nwas, &s->was_cap, sizeof *s->was);
+	s->was = wb_xgrow(s->was, s->nwas, &s->was_cap, sizeof *s->was);
 	s->was[s->nwas++] = (struct wb_entity_was){.entity = (uint32_t)(e - s->entity),
 						   .before = e->touched,
 						   .guard = e->guard,
@@ -151,7 +130,7 @@ void wb_search_note(struct wb_search *s, struct wb_entity *e)
 
 static void probed_in_vain(struct wb_search *s, uint32_t place)
 {
-	s->probed = grown(s->probed, s->nprobed, &s->probed_cap, sizeof *s->probed);
+	s->probed = wb_xgrow(s->probed, s->nprobed, &s->probed_cap, sizeof *s->probed);
 	uint32_t blocked = s->place[place].state == WB_PLACE_DIRECTORY ? WB_BLOCKED : 0;
 	s->probed[s->nprobed++] = s->place[place].plain | blocked;
 }
@@ -163,7 +142,7 @@ static void count_miss(struct wb_search *s, uint32_t probed)
 	if (wb_search_met(s, s->missed[plain]))
 		return;
 	s->missed[plain] = s->scan;
-	s->miss = grown(s->miss, s->nmiss, &s->miss_cap, sizeof *s->miss);
+	s->miss = wb_xgrow(s->miss, s->nmiss, &s->miss_cap, sizeof *s->miss);
 	s->miss[s->nmiss++] = probed;
 }
 
@@ -227,7 +206,7 @@ uint32_t wb_search_origin(struct wb_search *s, uint32_t dir, uint32_t start)
 	uint32_t i = wb_table_get(&s->by_origin, key);
 	if (i != WB_NOWHERE)
 		return i;
-	s->origin = grown(s->origin, s->norigin, &s->origin_cap, sizeof *s->origin);
+	s->origin = wb_xgrow(s->origin, s->norigin, &s->origin_cap, sizeof *s->origin);
 	i = s->norigin++;
 	s->origin[i] = (struct wb_origin){s->in_use, dir, start};
 	wb_table_put(&s->by_origin, key, i);
@@ -329,8 +308,8 @@ static uint32_t search(struct wb_search *s, uint32_t origin, uint32_t name)
 		n--;
 	while (n && text.p[n - 1] == '/')
 		n--;
-	s->found = grown_in_lines(s->found, s->nfound, &s->found_cap, sizeof *s->found);
-	s->question = grown(s->question, s->nfound, &s->question_cap, sizeof *s->question);
+	s->found = wb_xgrow_lines(s->found, s->nfound, &s->found_cap, sizeof *s->found);
+	s->question = wb_xgrow(s->question, s->nfound, &s->question_cap, sizeof *s->question);
 	i = s->nfound++;
 	s->found[i] = (struct wb_found){.name = name, .text = text.p};
 	s->question[i] = (struct wb_quest){.origin = origin, .above = n ? wb_ident_put(s->idents, text.p, n) : 0};
@@ -404,7 +383,7 @@ static uint32_t list_of(struct wb_search *s, const struct entry *v, uint32_t n, 
 		if (same)
 			return known;
 	}
-	s->list = grown(s->list, s->nlist, &s->list_cap, sizeof *s->list);
+	s->list = wb_xgrow(s->list, s->nlist, &s->list_cap, sizeof *s->list);
 	struct wb_search_dirs *l = &s->list[s->nlist];
 	*l = (struct wb_search_dirs){wb_xcalloc(n + 1, sizeof *l->dir), n, nquote};
 	for (uint32_t i = 0; i < n; i++)

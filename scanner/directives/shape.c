@@ -46,13 +46,11 @@ bool wb_program_shape(uint64_t shape[2], const struct wb_program *p)
 	XXH3_128bits_reset(h);
 	add_number(h, (uint64_t)p->lex << 32 | p->flags);
 	add_number(h, (uint64_t)p->guard << 32 | p->nop);
-	add(h, p->doubt, p->doubt ? strlen(p->doubt) : 0);
+	add_number(h, p->doubt);
 	for (uint32_t i = 0; i < p->nop; i++) {
 		const struct wb_directive *d = &p->op[i];
 		add_number(h, (uint64_t)d->op << 32 | d->flags);
 		add_number(h, (uint64_t)d->a << 32 | d->b);
-		if (d->op == WB_OP_BAD)
-			add(h, p->bad[d->a], strlen(p->bad[d->a]));
 	}
 	for (uint32_t i = 0; i < p->nsite; i++)
 		add_tokens(h, p, &p->operand[i]);

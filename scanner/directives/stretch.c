@@ -78,14 +78,6 @@ static void tell_subtree_singly(struct wb_unit *u)
 		wb_subtree_write(u, s->change[i]);
 }
 
-static void *grown(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	return wb_xrealloc(v, *cap * size);
-}
-
 /* What the recording knows of a macro; both numbers are 0 at first. */
 static struct wb_stretch_mark *mark_of(struct wb_stretch *s, uint32_t name)
 {
@@ -105,7 +97,7 @@ void wb_stretch_read(struct wb_stretch *s, uint32_t name, const struct wb_define
 		return;
 	m->read = s->number;
 	m->def = def;
-	s->read = grown(s->read, s->nread, &s->read_cap, sizeof *s->read);
+	s->read = wb_xgrow(s->read, s->nread, &s->read_cap, sizeof *s->read);
 	s->read[s->nread++] = (struct wb_read){def, name};
 }
 
@@ -115,7 +107,7 @@ void wb_stretch_change(struct wb_stretch *s, uint32_t name)
 	if (m->changed == s->number)
 		return;
 	m->changed = s->number;
-	s->change = grown(s->change, s->nchange, &s->change_cap, sizeof *s->change);
+	s->change = wb_xgrow(s->change, s->nchange, &s->change_cap, sizeof *s->change);
 	s->change[s->nchange++] = name;
 }
 

@@ -51,7 +51,7 @@ static bool stringify(struct substitution *s, const struct wb_list *raw, uint8_t
 		if (t->kind == WB_TOK_EMPTY)
 			continue;
 		if (text.n > 1 && (t->flags & WB_TOK_UNSURE))
-			wb_expand_doubt(s->m, "white space that compilers see in different places");
+			wb_expand_doubt(s->m, WB_DOUBT_STRINGIZE_SPACE);
 		if (text.n > 1 && space)
 			wb_buf_addc(&text, ' ');
 		space = false;
@@ -73,7 +73,7 @@ static bool stringify(struct substitution *s, const struct wb_list *raw, uint8_t
 	uint32_t id = slashes % 2 ? 0 : wb_ident_put(s->m->idents, text.p, text.n);
 	wb_buf_release(&text);
 	if (id == 0)
-		return wb_expand_doubt(s->m, slashes % 2 ? "# makes no string" : "too many different words");
+		return wb_expand_doubt(s->m, slashes % 2 ? WB_DOUBT_STRINGIZE : WB_DOUBT_LIMIT_WORDS);
 	wb_toks_push(&s->out, (struct wb_tok){id, WB_TOK_STRING, flags & WB_TOK_SPACE, 0});
 	return true;
 }
@@ -104,7 +104,7 @@ static bool paste(struct substitution *s, const struct wb_tok *right)
 	}
 	wb_buf_release(&text);
 	wb_toks_release(&made);
-	return good || wb_expand_doubt(s->m, "## makes no token");
+	return good || wb_expand_doubt(s->m, WB_DOUBT_PASTE);
 }
 
 /* Append `list`, its first token pasted to what is there when `glue`; an empty list leaves a placemarker where ##
@@ -121,7 +121,7 @@ static bool append(struct substitution *s, const struct wb_list *list, bool glue
 		return true;
 	}
 	if (s->out.n + list->n > s->m->budget)
-		return wb_expand_doubt(s->m, "an expansion beyond all measure");
+		return wb_expand_doubt(s->m, WB_DOUBT_LIMIT_EXPANSION);
 	size_t i = 0;
 	if (glue && !paste(s, &list->v[i++]))
 		return false;
@@ -166,7 +166,7 @@ static bool content(struct substitution *s, const struct wb_tok *b, size_t n, si
 {
 	size_t open = *i + 1, close = open < n && is_punct(&b[open], WB_P_LPAREN) ? closing(b, n, open) : n;
 	if (close >= n || depth > 0 || is_punct(&b[open + 1], WB_P_HASHHASH) || is_punct(&b[close - 1], WB_P_HASHHASH))
-		return wb_expand_doubt(s->m, "__VA_OPT__ is not understood here");
+		return wb_expand_doubt(s->m, WB_DOUBT_VA_OPT);
 	*i = close;
 	struct wb_arg_list *last = &s->arg[s->d->nparam - 1];
 	struct substitution in = {.m = s->m, .d = s->d, .arg = s->arg, .has_variadic = s->has_variadic};
@@ -232,7 +232,7 @@ static bool run(struct substitution *s, const struct wb_tok *b, size_t n, unsign
 		bool glued = i + 1 < n && is_punct(&b[i + 1], WB_P_HASHHASH); /* ## stands behind */
 		bool good;
 		if (glue && s->out.n == 0)
-			return wb_expand_doubt(s->m, "## without a left side");
+			return wb_expand_doubt(s->m, WB_DOUBT_PASTE_LEFT);
 		if (function && is_punct(t, WB_P_HASH) && i + 1 < n && b[i + 1].kind == WB_TOK_IDENT &&
 		    (b[i + 1].aux || is_optional(s, &b[i + 1]))) {
 			good = quote(s, b, n, &i, glue, depth);
@@ -249,7 +249,7 @@ static bool run(struct substitution *s, const struct wb_tok *b, size_t n, unsign
 				     is_punct(&s->out.v[s->out.n - 1], WB_P_COMMA);
 			if (comma && arg->raw.n == 0) {
 				if (s->has_variadic || (s->m->strict_comma && s->d->nparam < 2))
-					return wb_expand_doubt(s->m, "a comma before an empty __VA_ARGS__");
+					return wb_expand_doubt(s->m, WB_DOUBT_VA_COMMA);
 				s->out.n--;
 				good = append(s, &arg->raw, false, glued, t->flags);
 			} else if (glue || glued) {

@@ -61,14 +61,6 @@ void wb_subtrees_release(struct wb_subtrees *t)
 	free(t->item);
 }
 
-static void *grown(void *v, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return v;
-	*cap = *cap ? 2 * *cap : 256;
-	return wb_xrealloc(v, *cap * size);
-}
-
 /* The file's own memory of what it did (search.h). */
 static struct wb_site *site_of(const struct wb_unit *u, uint32_t entity)
 {
@@ -113,7 +105,7 @@ void wb_subtree_read(struct wb_unit *u, uint32_t name, const struct wb_define *d
 	uint32_t *mark = seen(t, name);
 	if (*mark >= u->search.since)
 		return;
-	t->noted = grown(t->noted, t->nnoted, &t->noted_cap, sizeof *t->noted);
+	t->noted = wb_xgrow(t->noted, t->nnoted, &t->noted_cap, sizeof *t->noted);
 	t->noted[t->nnoted++] = (struct wb_noted){def, name, *mark};
 	*mark = t->clock;
 }
@@ -125,7 +117,7 @@ void wb_subtree_changed(struct wb_unit *u, uint32_t name)
 
 static struct wb_item *add(struct wb_subtrees *t, struct wb_item item)
 {
-	t->item = grown(t->item, t->nitem, &t->item_cap, sizeof *t->item);
+	t->item = wb_xgrow(t->item, t->nitem, &t->item_cap, sizeof *t->item);
 	t->item[t->nitem] = item;
 	return &t->item[t->nitem++];
 }
@@ -201,7 +193,7 @@ void wb_subtree_begin(struct wb_unit *u)
 		wb_subtree_drop(u, false);
 		t->clock = 1;
 	}
-	t->open = grown(t->open, t->nopen, &t->open_cap, sizeof *t->open);
+	t->open = wb_xgrow(t->open, t->nopen, &t->open_cap, sizeof *t->open);
 	t->open[t->nopen++] = (struct wb_recording){.since = t->clock,
 						    .frame = u->nframe,
 						    .deepest = u->nframe,

@@ -29,7 +29,7 @@ void wb_unit_release(struct wb_unit *u)
 	free(u->open);
 }
 
-bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where)
+bool wb_unit_doubt(struct wb_unit *u, enum wb_doubt why, uint32_t where)
 {
 	u->stop = true;
 	if (u->doubt)
@@ -69,7 +69,7 @@ static void clear_outcome(struct wb_unit *u)
 	u->stretch.site = NULL;
 	wb_subtree_drop(u, false);
 	u->in_prefix = u->stop = u->failed = false;
-	u->doubt = u->macros.doubt = NULL;
+	u->doubt = u->macros.doubt = WB_DOUBT_NONE;
 	u->doubt_where = u->diagnostics = "";
 }
 
@@ -89,7 +89,7 @@ static void run_command_line(struct wb_unit *u)
 	const struct wb_base *base = setup->base;
 	const struct wb_program *macros = setup->macros;
 	if (base->program->doubt || macros->doubt)
-		wb_unit_doubt(u, "the macros of the command line are not understood", WB_NOWHERE);
+		wb_unit_doubt(u, WB_DOUBT_COMMAND_MACROS, WB_NOWHERE);
 	for (size_t i = 0; i < base->nbuiltin; i++)
 		wb_macro_define(&u->macros, base->builtin[i].name, &base->builtin[i]);
 	for (uint32_t i = 0; i < base->program->ndefine; i++)
@@ -107,7 +107,7 @@ static void run_command_line(struct wb_unit *u)
 		else if (d->op == WB_OP_UNDEF)
 			wb_macro_undef(&u->macros, d->a);
 		else
-			wb_unit_doubt(u, "a macro of the command line is not understood", WB_NOWHERE);
+			wb_unit_doubt(u, WB_DOUBT_COMMAND_MACROS, WB_NOWHERE);
 	}
 	for (size_t i = 0; i < setup->nforced && !u->stop; i++)
 		wb_unit_forced(u, &setup->forced[i]);
@@ -216,7 +216,7 @@ void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb
 	reset(u);
 	bool found = begin_source(u, place);
 	if (!use_directories(u))
-		wb_unit_doubt(u, "a search directory that is no directory", WB_NOWHERE);
+		wb_unit_doubt(u, WB_DOUBT_SEARCH_DIRECTORY, WB_NOWHERE);
 	run_command_line(u);
 	run_source(u, place, found);
 }

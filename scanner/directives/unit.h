@@ -112,12 +112,13 @@ struct wb_unit {
 	struct wb_subtrees subtree;
 	unsigned char *verdict; /* pool of verdicts, and of what stretches and whole files did */
 	size_t nverdict, verdict_cap;
+	size_t pool_limit; /* bytes: when there are more, all are forgotten */
 	uint32_t verdict_era, rules;
 	uint64_t ended;   /* wb_programs_ended() when the verdicts were known to be good */
 	bool provisional; /* a question was met that the compiler has yet to answer */
 	bool in_prefix, stop, failed, modules, file_macro, time_macro;
-	const char *doubt, *doubt_where; /* why this engine is not sure, and about what; NULL, "" */
-	const char *diagnostics;
+	enum wb_doubt doubt;                   /* why this engine is not sure */
+	const char *doubt_where, *diagnostics; /* about what; "" */
 };
 
 void wb_unit_init(struct wb_unit *u, struct wb_idents *idents, struct wb_program_store *store);
@@ -131,7 +132,7 @@ static inline struct wb_frame *wb_unit_top(struct wb_unit *u)
 /* unit.c: one pass over the unit. Questions that have no answer yet count as 0 and are in u->open. */
 void wb_unit_run(struct wb_unit *u, const struct wb_scan_request *req, struct wb_setup *setup, struct wb_arena *a);
 /* Give up; the first reason stays. `where` is a place or WB_NOWHERE. Returns false. */
-bool wb_unit_doubt(struct wb_unit *u, const char *why, uint32_t where);
+bool wb_unit_doubt(struct wb_unit *u, enum wb_doubt why, uint32_t where);
 /* What expansion gave up on becomes the doubt of the unit. Returns false. */
 bool wb_unit_macro_doubt(struct wb_unit *u);
 /* The source has an error at the current directive; `name` is part of its text. The first one is told. */

@@ -53,6 +53,13 @@ done
 stats_reset
 assert_eq "jobs after a reset" 0 "$(stat_key jobs)"
 
+step "stats: what the directive engine was not sure of"
+printf '#if __COUNTER__ == 0\nint a;\n#endif\n' >counted.c
+"$WAYBILL" clang-22 -c counted.c -o counted.o
+assert_eq "its doubt by its key" "1 {'counter': 1}" "$(stat_keys scan_fallbacks scan_doubts)"
+assert_match "its doubt for people" 'counter +1 +__COUNTER__' "$("$WAYBILL" stats)"
+stats_reset
+
 step "doctor"
 "$WAYBILL" doctor >"$T/doctor.txt" || fail "doctor: $(cat "$T/doctor.txt")"
 for word in sandbox cache clang; do grep -qi $word "$T/doctor.txt" || fail "doctor says nothing of $word"; done

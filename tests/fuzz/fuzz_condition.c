@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			bool first, second;
 			const struct wb_site_tokens *o = &p->operand[d->a];
 			bool good = wb_expression_evaluate(&first, &world.macros, &rules, p->tok + o->first, o->n);
-			check(good == (world.macros.doubt == NULL));
+			check(good == (world.macros.doubt == WB_DOUBT_NONE));
 			check(wb_expression_evaluate(&second, &world.macros, &rules, p->tok + o->first, o->n) == good);
 			check(!good || first == second);
 		}

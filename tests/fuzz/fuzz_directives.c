@@ -27,7 +27,7 @@ static struct wb_program *program(struct wb_idents *idents, const char *p, size_
 static void check_same(const struct wb_program *p, const struct wb_program *q)
 {
 	check(p->nop == q->nop && p->ndefine == q->ndefine && p->guard == q->guard && p->flags == q->flags);
-	check((p->doubt == NULL) == (q->doubt == NULL));
+	check((p->doubt == WB_DOUBT_NONE) == (q->doubt == WB_DOUBT_NONE));
 	for (uint32_t i = 0; i < p->nop; i++)
 		check(p->op[i].op == q->op[i].op && p->op[i].line == q->op[i].line &&
 		      ((p->op[i].op < WB_OP_IFDEF || p->op[i].op > WB_OP_ELSE) || p->op[i].b == q->op[i].b));

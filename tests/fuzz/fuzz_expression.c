@@ -14,7 +14,7 @@ static bool value(bool *out, const struct wb_toks *x, const char *before, const 
 		wb_toks_push(&t, x->v[i]);
 	check(wb_tokens_lex(&t, world.idents, after, strlen(after), 0, false));
 	bool good = wb_expression_evaluate(out, &world.macros, &rules, t.v, t.n);
-	check(good == (world.macros.doubt == NULL));
+	check(good == (world.macros.doubt == WB_DOUBT_NONE));
 	expansion_end(&world);
 	wb_toks_release(&t);
 	return good;

@@ -65,7 +65,7 @@ static void read_events(struct events *out, const char *text, size_t n, unsigned
 	for (size_t i = 0; i < n; i++)
 		newlines += text[i] == '\n';
 	check(l.line == newlines);
-	out->doubt = l.doubt != NULL;
+	out->doubt = l.doubt != WB_DOUBT_NONE;
 	out->no_end = l.no_end;
 	wb_lines_release(&l);
 }

@@ -39,7 +39,7 @@ static void run(const struct wb_program *p)
 				;
 			break;
 		case WB_OP_BAD:
-			sink += strlen(p->bad[d->a]);
+			check(d->a != WB_DOUBT_NONE && d->a < WB_DOUBT_COUNT);
 			break;
 		default:
 			break;
@@ -49,7 +49,8 @@ static void run(const struct wb_program *p)
 	}
 	for (uint32_t i = 0; i < p->ndefine; i++)
 		check(wb_define_body(&p->define[i], world.idents) != NULL);
-	sink += wb_program_tells_line(p) + (p->doubt ? strlen(p->doubt) : 0);
+	sink += wb_program_tells_line(p);
+	check((unsigned)p->doubt < WB_DOUBT_COUNT);
 	wb_macros_reset(&world.macros);
 	expansion_end(&world);
 }

@@ -18,7 +18,7 @@ static bool expand(struct wb_toks *out, const struct wb_tok *v, size_t n)
 	wb_expand_begin(&world.macros, v, n);
 	for (struct wb_tok t; (t = wb_expand_next(&world.macros)).kind != WB_TOK_END;)
 		wb_toks_push(out, t);
-	return world.macros.doubt == NULL;
+	return world.macros.doubt == WB_DOUBT_NONE;
 }
 
 static bool same(const struct wb_toks *a, const struct wb_toks *b)

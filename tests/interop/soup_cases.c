@@ -107,7 +107,7 @@ static bool expand(struct world *w, const struct soup_case *c, struct wb_toks *o
 	wb_macros_reset(m);
 	for (uint32_t i = 0; i < w->base->program->ndefine; i++)
 		wb_macro_define(m, w->base->program->define[i].name, &w->base->program->define[i]);
-	*why = p->doubt;
+	*why = wb_doubt_text(p->doubt);
 	good = !p->doubt;
 	for (uint32_t i = 0; good && i < p->nop; i++) {
 		const struct wb_directive *d = &p->op[i];
@@ -118,10 +118,10 @@ static bool expand(struct world *w, const struct soup_case *c, struct wb_toks *o
 		} else if (d->op == WB_OP_IF) {
 			good = wb_expression_evaluate(&holds, m, &w->base->rules, p->tok + p->operand[d->a].first,
 						      p->operand[d->a].n);
-			*why = m->doubt;
+			*why = wb_doubt_text(m->doubt);
 		} else if (d->op == WB_OP_BAD) {
 			good = false;
-			*why = p->bad[d->a];
+			*why = wb_doubt_text((enum wb_doubt)d->a);
 		}
 	}
 	if (good && c->condition) {
@@ -132,7 +132,7 @@ static bool expand(struct world *w, const struct soup_case *c, struct wb_toks *o
 		for (struct wb_tok t; (t = wb_expand_next(m)).kind != WB_TOK_END;)
 			wb_toks_push(out, t);
 		good = !m->doubt;
-		*why = m->doubt;
+		*why = wb_doubt_text(m->doubt);
 	}
 	wb_expand_begin(m, NULL, 0);
 	wb_toks_release(&line);

@@ -80,13 +80,6 @@ static void same_words(const struct wb_idents *a, uint32_t x, const struct wb_id
 		fail_msg("'%.*s' is not '%.*s'", (int)s.n, s.p, (int)t.n, t.p);
 }
 
-static void same_texts(const char *a, const char *b)
-{
-	assert_int_equal(a == NULL, b == NULL);
-	if (a)
-		assert_string_equal(a, b);
-}
-
 static bool names_a_word(unsigned op)
 {
 	return op == WB_OP_UNDEF || op == WB_OP_IFDEF || op == WB_OP_IFNDEF || op == WB_OP_ELIFDEF ||
@@ -117,7 +110,7 @@ static void same_programs(const struct wb_program *p, const struct wb_idents *a,
 	assert_int_equal(p->ndefine, q->ndefine);
 	assert_true(p->content == q->content);
 	same_words(a, p->guard, b, q->guard);
-	same_texts(p->doubt, q->doubt);
+	assert_int_equal(p->doubt, q->doubt);
 	for (uint32_t i = 0; i < p->nop; i++) {
 		struct wb_directive d = p->op[i], e = q->op[i];
 		assert_int_equal(d.op, e.op);
@@ -131,8 +124,6 @@ static void same_programs(const struct wb_program *p, const struct wb_idents *a,
 			same_words(a, d.b, b, e.b);
 		else
 			assert_int_equal(d.b, e.b);
-		if (d.op == WB_OP_BAD)
-			same_texts(p->bad[d.a], q->bad[e.a]);
 	}
 	for (uint32_t i = 0; i < p->nsite; i++) {
 		assert_int_equal(p->operand[i].n, q->operand[i].n);
@@ -222,6 +213,39 @@ static void test_round_trip(void **state)
 	assert_true(count > 100);
 	wb_idents_free(here);
 	wb_idents_free(there);
+}
+
+/* The number of a doubt that there is not. */
+static void test_unknown_doubt(void **state)
+{
+	static const struct {
+		uint32_t whole, directive;
+		bool good;
+	} row[] = {
+	    {WB_DOUBT_NONE, WB_DOUBT_DIRECTIVE, true},   {WB_DOUBT_COUNT - 1, WB_DOUBT_COUNT - 1, true},
+	    {WB_DOUBT_COUNT, WB_DOUBT_DIRECTIVE, false}, {UINT32_MAX, WB_DOUBT_DIRECTIVE, false},
+	    {WB_DOUBT_NONE, WB_DOUBT_NONE, false},       {WB_DOUBT_NONE, WB_DOUBT_COUNT, false},
+	    {WB_DOUBT_NONE, UINT32_MAX, false},
+	};
+	struct wb_idents *idents = wb_idents_new();
+	struct wb_program *made = wb_program_new(idents, "#nonsense\n", 10, LEX);
+	struct wb_directive op = made->op[0];
+	(void)state;
+	assert_int_equal(made->nop, 1);
+	assert_int_equal(op.op, WB_OP_BAD);
+	made->op = &op;
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		struct wb_buf bytes = WB_BUF_INIT;
+		made->doubt = (enum wb_doubt)row[i].whole;
+		op.a = row[i].directive;
+		assert_true(wb_program_pack(&bytes, made, idents));
+		struct wb_program *p = wb_program_unpack(idents, bytes.p, bytes.n, LEX);
+		assert_int_equal(p != NULL, row[i].good);
+		wb_program_unref(p);
+		wb_buf_release(&bytes);
+	}
+	wb_program_unref(made);
+	wb_idents_free(idents);
 }
 
 /* --- the file --- */
@@ -589,6 +613,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_round_trip),
+	    cmocka_unit_test(test_unknown_doubt),
 	    cmocka_unit_test_setup_teardown(test_kept, make_place, remove_place),
 	    cmocka_unit_test_setup_teardown(test_other_build, make_place, remove_place),
 	    cmocka_unit_test_setup_teardown(test_truncated, make_place, remove_place),

@@ -263,11 +263,8 @@ static void test_no_shim(void **state)
 	assert_code(wb_scan(&g, &o->a, s, &req, &reason, &err), WB_EUNSCANNABLE);
 	assert_int_equal(reason, WB_REASON_ENGINE);
 	assert_says(&err, "/nowhere/shim.so");
-	const char *what;
-	uint64_t count;
-	assert_true(wb_scanner_fallback(s, 0, &what, &count));
-	assert_int_equal(count, 1);
-	assert_false(wb_scanner_fallback(s, 1, &what, &count));
+	for (int d = 0; d < WB_DOUBT_COUNT; d++)
+		assert_int_equal(wb_scanner_fallback(s, (enum wb_doubt)d), d == WB_DOUBT_COUNTER);
 	wb_scanner_free(s);
 }
 
