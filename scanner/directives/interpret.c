@@ -86,8 +86,10 @@ void wb_unit_define(struct wb_unit *u, const struct wb_directive *d, const struc
 
 static void once(struct wb_unit *u, struct wb_frame *f)
 {
-	/* clang ignores it in the main file; gcc heeds it when the file includes itself. */
-	if (f->node == 0 && u->req->tc->compiler == WB_COMPILER_CLANG)
+	/* clang ignores it in the main file unless that is a header, and heeds it when the file is read again; gcc
+	 * always does. HandlePragmaOnce() in clang/lib/Lex/Pragma.cpp. */
+	const struct wb_scan_request *req = u->req;
+	if (u->nframe == 1 && req->tc->compiler == WB_COMPILER_CLANG && !req->cmd->lang_header)
 		return;
 	f->once = true;
 	wb_unit_took_in(u, f->entity, 0, true);

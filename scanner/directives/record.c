@@ -106,7 +106,7 @@ static wb_status check_links(struct wb_unit *u, enum wb_reason *reason, struct w
 	for (size_t i = 0; i < u->nnode; i++) {
 		const struct wb_place *p = &u->search.place[u->node[i].place];
 		const struct wb_entity *e = &u->search.entity[p->entity];
-		if (p->state != WB_PLACE_FILE || !e->twice || u->node[i].place == e->first)
+		if (!wb_search_is_file(&u->search, p) || !e->twice || u->node[i].place == e->first)
 			continue;
 		const char *x = wb_path_real(u->arena, wb_path_join(u->arena, u->req->cmd->cwd, node_path(u, i)));
 		const char *y = wb_path_real(
@@ -183,7 +183,7 @@ void wb_unit_graph(struct wb_graph *out, struct wb_unit *u)
 		out->file[i] = (struct wb_graph_file){.path = wb_search_text(&u->search, n->plain).p,
 						      .flags = flags_of(u, n),
 						      .first_edge = n->first_edge};
-		if (p->state == WB_PLACE_FILE && p->id.dev != UINT64_MAX)
+		if (wb_search_is_file(&u->search, p) && p->id.dev != UINT64_MAX)
 			out->file[i].id = p->id;
 	}
 	/* Misses from the front, blocked places from the back. */

@@ -184,6 +184,11 @@ uint32_t wb_search_place_in(struct wb_search *s, uint32_t dir, uint32_t name);
 uint32_t wb_search_parent(struct wb_search *s, uint32_t place);
 /* What stands there by the present look at the disk. May move the table of places. */
 enum wb_place_state wb_search_state(struct wb_search *s, uint32_t place);
+/* Was it found to be a file by the present look? (It may not have been looked at.) */
+static inline bool wb_search_is_file(const struct wb_search *s, const struct wb_place *p)
+{
+	return p->disk == s->disk && p->state == WB_PLACE_FILE;
+}
 /* The path to hand to the kernel; valid until the next call of any of these. */
 const char *wb_search_absolute(struct wb_search *s, const struct wb_place *p);
 

@@ -9,8 +9,8 @@ enum { MAX_MEMORIES = 6, MAX_EDGES = 100, MAX_LARGE = 2 };
 #define NONE  UINT32_MAX
 #define NEVER (UINT32_MAX - 1) /* not possible */
 
-/* In the pool of verdicts, and as short-lived. Behind it: the files that were met before, the items, the macros that
- * were defined, those that were not, the files that were not met. */
+/* In the pool of verdicts, and as short-lived. Behind it: the items; what they depended on: the macros that were
+ * defined, the files that had been met, the macros that were not defined, the files that had not been met. */
 struct memory {
 	const struct wb_program *program;
 	uint32_t rules, place;
@@ -335,7 +335,9 @@ static bool still_holds(const struct wb_unit *u, struct memory *m)
 static bool still_found(struct wb_unit *u, struct memory *m, uint32_t next)
 {
 	struct wb_search *s = &u->search;
-	bool known = m->disk == s->disk && m->list == s->in_use;
+	/* The program may be another one: of a unit of another language in between. */
+	bool known =
+	    m->disk == s->disk && m->list == s->in_use && s->entity[s->place[m->place].entity].program == m->program;
 	if (known && m->goes_on && m->start != next)
 		return false;
 	if (!known && (wb_search_program(s, m->place) != m->program || u->ended != wb_programs_ended()))
@@ -346,6 +348,8 @@ static bool still_found(struct wb_unit *u, struct memory *m, uint32_t next)
 	for (struct wb_item *i = items_of(m), *end = i + m->nitem; i < end; i++) {
 		if (i->op < WB_ITEM_SKIP)
 			continue;
+		if (i->next && next != WB_NOWHERE && *wb_ident_text(u->idents, i->name).p == '/')
+			return false; /* a doubt: origin() in include.c */
 		if (!known)
 			i->file.found = wb_search_resolve(s, wb_unit_origin(u, dir, next, i->angled, i->next), i->name);
 		const struct wb_found *f = &s->found[i->file.found];
@@ -435,7 +439,7 @@ bool wb_subtree_repeat(struct wb_unit *u, uint32_t node, uint32_t place, uint32_
 	uint32_t entity = u->search.place[place].entity;
 	struct wb_site *site = site_of(u, entity);
 	if (site->key != u->verdict_era || site->value == NEVER || *large_of(u, site) >= MAX_LARGE || u->in_prefix ||
-	    u->req->noverlay)
+	    u->req->noverlay || u->nframe == 0)
 		return false;
 	for (uint32_t at = site->value, before = NONE; at != NONE; before = at, at = memory_at(u, at)->next) {
 		struct memory *m = memory_at(u, at);

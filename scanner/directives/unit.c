@@ -148,7 +148,7 @@ static bool take_first_row(struct wb_unit *u, uint32_t place)
 	struct wb_search *s = &u->search;
 	struct wb_place *plain = &s->place[s->place[place].plain];
 	const struct wb_place *p = &s->place[place];
-	if (plain->node_scan == s->kept || (p->state == WB_PLACE_FILE && s->entity[p->entity].scan == s->kept))
+	if (plain->node_scan == s->kept || (wb_search_is_file(s, p) && s->entity[p->entity].scan == s->kept))
 		return false;
 	plain->node_scan = s->scan;
 	plain->node = 0;

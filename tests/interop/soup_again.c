@@ -247,7 +247,8 @@ static unsigned run(uint64_t seed, unsigned long number, unsigned long *good, un
 	struct soup_program p;
 	struct soup_random r = soup_seed(seed + number);
 	const struct setting *s = &settings[number % (sizeof settings / sizeof *settings)];
-	unsigned wrong = 0;
+	struct wb_scan_engine *fresh[PHASES * SOURCES];
+	unsigned wrong = 0, nfresh = 0;
 	wb_arena_init(&a);
 	soup_program(&p, &a, seed * 1000000007u + number, s->flags | (number % 8 < 6 ? SOUP_LEVELLESS : 0), "p_",
 		     s->suffix);
@@ -266,13 +267,11 @@ static unsigned run(uint64_t seed, unsigned long number, unsigned long *good, un
 			disturb(&a, &r, &p);
 		if (soup_chance(&r, 60))
 			usleep(3 * WB_FACTS_RACY_NS / 2000);
-		/* First of all, for the end of an engine makes the others forget much. */
+		/* They stay until the program is done: the end of an engine makes the others forget much. */
 		struct outcome want[SOURCES];
 		for (unsigned i = 0; i < SOURCES; i++) {
-			struct wb_scan_engine *new;
-			need(wb_engine_directives_new(&new, NULL, &err), &err);
-			scan(&want[i], &a, new, &cmd[i], tc[i], 1);
-			new->free(new);
+			need(wb_engine_directives_new(&fresh[nfresh], NULL, &err), &err);
+			scan(&want[i], &a, fresh[nfresh++], &cmd[i], tc[i], 1);
 		}
 		for (unsigned i = 0; i < 2 * SOURCES; i++) {
 			unsigned k = i < SOURCES ? i : soup_below(&r, SOURCES);
@@ -289,6 +288,8 @@ static unsigned run(uint64_t seed, unsigned long number, unsigned long *good, un
 		}
 	}
 	engine->free(engine);
+	for (unsigned i = 0; i < nfresh; i++)
+		fresh[i]->free(fresh[i]);
 	if (!wrong)
 		tidy(&a, &p);
 	wb_arena_release(&a);

@@ -47,6 +47,12 @@ static const struct unit {
       "# it's a comment\n# define no\n#ifdef __ASSEMBLER__\n#include \"good.h\"\n#endif\n nop // don't\n.macro x\n",
       "good.h", ""}},
     {BOTH, "-c m.cc", {"m.cc", "#include \"nowhere.h\"\n"}},
+    {BOTH,
+     "-x c++ -c f.h", /* clang heeds #pragma once in the main file when it is read again */
+     {"f.h",
+      "#pragma once\n#ifdef THIRD\n#include \"y.h\"\n#endif\n#ifdef SEEN\n#define THIRD\n#include \"x.h\"\n#endif\n"
+      "#define SEEN\n#include \"g.h\"\n",
+      "g.h", "#include \"f.h\"\n#include \"f.h\"\n", "x.h", "", "y.h", ""}},
     {BOTH, "-c m.cc", {"m.cc", "#include \"good.h\"\n#if 0\n/*\n#include \"bad.h\"\n", "good.h", ""}},
     {BOTH,
      "-fno-operator-names -c m.cc",
