@@ -94,15 +94,11 @@ static uint32_t entity_of(struct wb_search *s, const struct wb_stat_id *id)
 	return i;
 }
 
-/* May a name that is missing in the directory be taken for missing until the directory changes? */
-static bool tells(struct wb_search *s, const struct wb_stat_id *id, const char *path)
+/* May a name that is missing in the directory be taken for missing until the directory changes? Asked of each
+ * directory: the number of a device may come back for another file system. */
+static bool tells(const struct wb_search *s, const struct wb_stat_id *id, const char *path)
 {
-	if (wb_stand_is_racy(id, s->wall_ns))
-		return false;
-	uint32_t known = wb_table_get(&s->by_device, id->dev);
-	if (known == WB_NOWHERE)
-		wb_table_put(&s->by_device, id->dev, known = wb_stand_keeps_times(path));
-	return known;
+	return !wb_stand_is_racy(id, s->wall_ns) && wb_stand_keeps_times(path);
 }
 
 static bool still_missing(struct wb_search *s, uint32_t i)

@@ -45,7 +45,6 @@ void wb_search_release(struct wb_search *s)
 	wb_table_release(&s->by_origin);
 	wb_table_release(&s->by_search);
 	wb_table_release(&s->by_list);
-	wb_table_release(&s->by_device);
 	wb_buf_release(&s->path);
 	wb_buf_release(&s->text);
 }

@@ -137,7 +137,6 @@ struct wb_search {
 	struct wb_table by_inode;  /* -> entity */
 	struct wb_table by_origin; /* (list, directory or start) -> origin */
 	struct wb_table by_search; /* (origin, name) -> found */
-	struct wb_table by_device; /* -> does it keep the times of directories? */
 	struct wb_table by_list;   /* a hash over the directories -> list */
 	uint32_t *gone;            /* plain places of its directories that do not exist */
 	size_t ngone, gone_cap;
